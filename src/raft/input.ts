@@ -1,0 +1,31 @@
+// Everything that can happen to a core. Completions are inputs like any other.
+import type { PeerMessage } from "./peer-message.ts";
+import type { LogIndex, ReplicaId, Term } from "./types.ts";
+
+export type Input =
+  /** One tick of the caller's clock (`tickMs` is the caller's matter; 10 ms by default). */
+  | { readonly kind: "tick" }
+  | { readonly kind: "peerMessage"; readonly message: PeerMessage }
+  /** Leader only: each payload becomes one entry. Refused (effects.proposalDropped) by anyone else. */
+  | { readonly kind: "propose"; readonly payloads: readonly Uint8Array[] }
+  /** The log is durable up to `index`, whose entry has `term`. */
+  | { readonly kind: "persisted"; readonly index: LogIndex; readonly term: Term }
+  /** The connection with this peer broke. From a follower's leader it is the hint to stand for election at once. */
+  | { readonly kind: "peerUnreachable"; readonly peer: ReplicaId }
+  /** A linearizable read wants an index; answered in effects.reads under the same id. */
+  | { readonly kind: "readIndex"; readonly requestId: number }
+  /** Hand leadership to `target`; 0: to whoever is furthest. */
+  | { readonly kind: "transferLeadership"; readonly target: ReplicaId }
+  /** The snapshot that effects.restore asked for is durable and in the state machine. */
+  | { readonly kind: "snapshotRestored"; readonly index: LogIndex; readonly term: Term }
+  /** The caller has a chunk (asked for in effects.snapshotChunks) to send, or could not read it. */
+  | {
+      readonly kind: "snapshotChunk";
+      readonly to: ReplicaId;
+      readonly lastIndex: LogIndex;
+      readonly lastTerm: Term;
+      readonly configuration: Uint8Array;
+      readonly offset: number;
+      readonly chunk: Uint8Array;
+      readonly done: boolean;
+    };

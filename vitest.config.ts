@@ -1,0 +1,19 @@
+import { defineConfig } from "vitest/config";
+
+// Two projects: everything that runs in one process, and the end-to-end tests with real servers.
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "unit", include: ["src/**/*.test.ts", "tools/**/*.test.ts"] } },
+      {
+        test: {
+          name: "e2e",
+          include: ["e2e/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          maxWorkers: 1,
+        },
+      },
+    ],
+  },
+});
