@@ -1,6 +1,6 @@
+// Two projects: everything that runs in one process, and the end-to-end tests with real servers.
 import { defineConfig } from "vitest/config";
 
-// Two projects: everything that runs in one process, and the end-to-end tests with real servers.
 export default defineConfig({
   test: {
     projects: [

@@ -1,4 +1,5 @@
-// Assertions for bugs. They stay on in production. What a user or a peer can cause is a value, not an assertion.
+// Assertions for bugs. They stay on in production. What a user or a peer can cause is a value, not
+// an assertion.
 
 /** Thrown when the program finds itself wrong. Whoever catches it must stop, not go on. */
 export class AssertionError extends Error {
@@ -10,7 +11,10 @@ export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new AssertionError(message);
 }
 
-/** Marks a place that the compiler has shown to be unreachable, such as the default of a full switch. */
+/**
+ * Marks a place that the compiler has shown to be unreachable, such as the default of a full
+ * switch.
+ */
 export function assertNever(value: never, what: string): never {
   throw new AssertionError(`unexpected ${what}: ${JSON.stringify(value)}`);
 }

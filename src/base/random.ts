@@ -1,4 +1,5 @@
-// Seeded randomness for everything that must repeat: the consensus core, tests, the simulator. Not for secrets.
+// Seeded randomness for everything that must repeat: the consensus core, tests, the simulator. Not
+// for secrets.
 
 /** A source of repeatable randomness: the same seed gives the same numbers. */
 export class Random {

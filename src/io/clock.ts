@@ -8,9 +8,15 @@ export interface Timer {
 
 /** Time as a replica sees it. */
 export interface Clock {
-  /** Milliseconds, with fractions, since some fixed moment. Never runs backwards; for durations only. */
+  /**
+   * Milliseconds, with fractions, since some fixed moment. Never runs backwards; for durations
+   * only.
+   */
   monotonicMs(): number;
-  /** Milliseconds since 1970 as the machine believes. May jump either way; never used to decide order. */
+  /**
+   * Milliseconds since 1970 as the machine believes. May jump either way; never used to decide
+   * order.
+   */
   wallMs(): number;
   /** Calls back once, after at least `delayMs`. */
   setTimer(delayMs: number, callback: () => void): Timer;

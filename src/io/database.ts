@@ -1,4 +1,5 @@
-// The port to SQLite: three methods and a checkpoint, all but the last synchronous. Shaped after node:sqlite.
+// The port to SQLite: three methods and a checkpoint, all but the last synchronous. Shaped after
+// node:sqlite.
 
 /** What a column can hold. Integers beyond 2^53 are refused. */
 export type SqlValue = null | number | string | Uint8Array;

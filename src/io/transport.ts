@@ -1,4 +1,5 @@
-// The port to the other replicas: frames of bytes, in order, at most once, no promise that they arrive.
+// The port to the other replicas: frames of bytes, in order, at most once, no promise that they
+// arrive.
 
 /** Another replica, as the transport names it: the id it gave in its verified hello. */
 export type PeerId = number;
@@ -16,7 +17,10 @@ export type HelloVerdict =
   /** `reason` is told to the caller and logged. */
   | { readonly kind: "refused"; readonly reason: string };
 
-/** The replica's side of the transport. All calls come from the event loop, never from inside `send`. */
+/**
+ * The replica's side of the transport. All calls come from the event loop, never from inside
+ * `send`.
+ */
 export interface TransportHandler {
   /** What this replica says first on each new stream; asked each time. */
   hello(): Uint8Array;
@@ -24,7 +28,10 @@ export interface TransportHandler {
   handleHello(hello: Uint8Array): HelloVerdict;
   /** A peer can now be sent to, and can send. */
   handleConnected(peer: PeerId): void;
-  /** A stream with this peer broke; frames under way may be lost. A killed process shows at once, a hung one never. */
+  /**
+   * A stream with this peer broke; frames under way may be lost. A killed process shows at once, a
+   * hung one never.
+   */
   handleDisconnected(peer: PeerId, reason: string): void;
   handleFrame(peer: PeerId, frame: Uint8Array): void;
 }

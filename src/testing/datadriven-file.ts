@@ -1,17 +1,15 @@
-// The grammar of scenario files, that of cockroachdb/datadriven:
-//
-//     # comment                          a blank line ends the output; output that holds blank lines
-//     command flag arg=a list=(a, b)     stands between doubled separators, `----` `----`, on both sides;
-//     input, any number of lines         a command line that ends in `\` goes on in the next one
-//     ----
-//     output
+// The grammar of scenario files, that of cockroachdb/datadriven. Does not run or compare anything.
 
 const separator = "----";
 
-/** A command's arguments by name: no values for a flag, one for `arg=a`, any number for `arg=(a,b)`. */
+/**
+ * A command's arguments by name: no values for a flag, one for `arg=a`, any number for `arg=(a,b)`.
+ */
 export type CommandArguments = ReadonlyMap<string, readonly string[]>;
 
-/** One command with what surrounds it; concatenating `verbatim` and the output gives the file again. */
+/**
+ * One command with what surrounds it; concatenating `verbatim` and the output gives the file again.
+ */
 export interface Block {
   /** Everything up to the output: comments, blank lines, command, input and the first separator. */
   readonly verbatim: string;
@@ -26,14 +24,26 @@ export interface Block {
   readonly expected: string;
 }
 
-/** Reads a scenario file. Throws, with `name:line`, where it breaks the grammar. */
+/**
+ * Reads a scenario file. Throws, with `name:line`, where it breaks the grammar:
+ *
+ *     # comment
+ *     command flag arg=a list=(a, b)
+ *     input, any number of lines
+ *     ----
+ *     output
+ *
+ * A blank line ends the output; output that holds blank lines stands between doubled separators,
+ * two lines of `----` before and after it. A command line that ends in `\` goes on in the next one.
+ */
 export function parseBlocks(name: string, text: string): Block[] {
   return new FileParser(name, text).parse();
 }
 
 /**
- * What stands in the file for this output: its lines, then a blank line; between doubled separators where the
- * output could be mistaken otherwise. `at` is the place for the error when no form can hold it.
+ * What stands in the file for this output: its lines, then a blank line; between doubled separators
+ * where the output could be mistaken otherwise. `at` is the place for the error when no form can
+ * hold it.
  */
 export function formatOutput(at: string, output: string): string {
   const lines = output.split("\n").slice(0, -1);
@@ -61,7 +71,6 @@ class FileParser {
   parse(): Block[] {
     const blocks: Block[] = [];
     while (this.#next < this.#lines.length) blocks.push(this.#parseBlock());
-    // The blank line that ends the last output may be missing in the file, never in a rewritten one.
     return blocks;
   }
 

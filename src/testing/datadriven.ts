@@ -1,6 +1,7 @@
-// Runs scenario files: commands, their input, and the output that was recorded for them (style.md, example 4).
-// With UPDATE=1 in the environment the recorded output is rewritten instead: read the diff before it is committed.
-// Knows nothing of what the commands mean; the grammar is in datadriven-file.ts.
+// Runs scenario files: commands, their input, and the output that was recorded for them (style.md,
+// example 4). With UPDATE=1 in the environment the recorded output is rewritten instead: read the
+// diff before it is committed. Knows nothing of what the commands mean; the grammar is in
+// datadriven-file.ts.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -34,9 +35,10 @@ export interface DatadrivenResult {
 }
 
 /**
- * Runs the commands of one scenario file in their order and throws at the first one whose output is not the
- * recorded one, with `file:line` and a diff. With UPDATE=1 it rewrites the file instead. A file without commands,
- * a file that breaks the grammar and a handler that throws are errors in both cases.
+ * Runs the commands of one scenario file in their order and throws at the first one whose output is
+ * not the recorded one, with `file:line` and a diff. With UPDATE=1 it rewrites the file instead. A
+ * file without commands, a file that breaks the grammar and a handler that throws are errors in
+ * both cases.
  */
 export function runDatadriven(file: string | URL, handle: DatadrivenHandler): void {
   const path = toPath(file);
@@ -87,7 +89,8 @@ export function checkDatadriven(scenario: {
     }
     rewritten += formatOutput(at, actual);
   }
-  return { commands, mismatches, rewritten };
+  // The file ends with its last line, not with the blank line that ends an output.
+  return { commands, mismatches, rewritten: rewritten.replace(/\n+$/, "\n") };
 }
 
 function runCommand(at: string, handle: DatadrivenHandler, command: DatadrivenCommand): string {

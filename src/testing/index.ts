@@ -1,4 +1,5 @@
-// The door of the test fixtures. For tests, benchmarks and the simulator; production code imports nothing from here.
+// The door of the test fixtures. For tests, benchmarks and the simulator; production code imports
+// nothing from here.
 export {
   type CommandArguments,
   type DatadrivenCommand,

@@ -1,4 +1,5 @@
-// A diff of two short texts by lines, for people who read a failed test. Quadratic; not for large files.
+// A diff of two short texts by lines, for people who read a failed test. Quadratic; not for large
+// files.
 
 /** Above this many lines a side the texts are shown one after the other instead of as a diff. */
 const diffLinesMax = 2000;
@@ -35,7 +36,9 @@ export function formatDiff(texts: { readonly expected: string; readonly actual: 
   return lines.join("\n");
 }
 
-/** Element [i][j]: how many lines the rests of both texts from i and j on have in common, in order. */
+/**
+ * Element [i][j]: how many lines the rests of both texts from i and j on have in common, in order.
+ */
 function commonLengths(expected: readonly string[], actual: readonly string[]): Uint16Array[] {
   const table = Array.from(
     { length: expected.length + 1 },

@@ -1,4 +1,5 @@
-// A folder of its own for one test, below the system's temporary folder. The test removes it when it is done.
+// A folder of its own for one test, below the system's temporary folder. The test removes it when
+// it is done.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -31,7 +31,8 @@ export declare type Command = Message<"chat.v1.Command"> & {
   userId: number;
 
   /**
-   * The log-in session it came through; 0 as above. A session that has been ended can no longer write.
+   * The log-in session it came through; 0 as above. A session that has been ended can no longer
+   * write.
    *
    * @generated from field: uint32 session_id = 3;
    */

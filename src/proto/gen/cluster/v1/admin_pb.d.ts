@@ -221,7 +221,8 @@ export declare const RoleSchema: GenEnum<Role>;
  */
 export declare const AdminService: GenService<{
   /**
-   * The state of every server as this one knows it. Anonymous: it counts as health and shows no conversation.
+   * The state of every server as this one knows it. Anonymous: it counts as health and shows no
+   * conversation.
    *
    * @generated from rpc cluster.v1.AdminService.Status
    */

@@ -62,7 +62,8 @@ export declare type Hello = Message<"cluster.v1.Hello"> & {
   clusterId: bigint;
 
   /**
-   * Name given in the configuration; refused when it differs, so that clusters cannot mix by mistake.
+   * Name given in the configuration; refused when it differs, so that clusters cannot mix by
+   * mistake.
    *
    * @generated from field: string cluster_name = 5;
    */
@@ -196,8 +197,8 @@ export declare const AcknowledgedSchema: GenMessage<Acknowledged>;
  */
 export declare type ForwardedCommands = Message<"cluster.v1.ForwardedCommands"> & {
   /**
-   * The term in which the sender believes the receiver to lead. In another term the commands are dropped
-   * and sent again, so that one origin's commands keep their order.
+   * The term in which the sender believes the receiver to lead. In another term the commands are
+   * dropped and sent again, so that one origin's commands keep their order.
    *
    * @generated from field: uint64 term = 1;
    */
@@ -211,8 +212,8 @@ export declare type ForwardedCommands = Message<"cluster.v1.ForwardedCommands"> 
   proposals: Proposal[];
 
   /**
-   * True: these are all of the sender's open proposals, from the oldest on; the receiver forgets what sequence
-   * it expected. False: a gap after the last ones makes the receiver drop these.
+   * True: these are all of the sender's open proposals, from the oldest on; the receiver forgets
+   * what sequence it expected. False: a gap after the last ones makes the receiver drop these.
    *
    * @generated from field: bool resumed = 3;
    */
@@ -251,7 +252,8 @@ export declare type Proposal = Message<"cluster.v1.Proposal"> & {
   command: Uint8Array;
 
   /**
-   * Drawn by the origin when it starts: a sequence of an earlier life is not mistaken for one of this.
+   * Drawn by the origin when it starts: a sequence of an earlier life is not mistaken for one of
+   * this.
    *
    * @generated from field: fixed32 origin_incarnation = 4;
    */
