@@ -1,0 +1,183 @@
+// SQLite behind io/database, by node:sqlite: WAL, synchronous=NORMAL, checkpoints in a thread of
+// their own, so that the calling thread never waits for the platter (but for one fsync of 24 bytes
+// when a checkpointed WAL begins anew). Not here: schema, and any file call on the database: POSIX
+// drops a process's locks when any descriptor is closed.
+import { DatabaseSync, type DatabaseSyncOptions, type StatementSync } from "node:sqlite";
+import { Worker } from "node:worker_threads";
+import { assert } from "../base/assert.ts";
+import type { Database, NotAPromise, SqlRow, SqlValue, Statement } from "../io/database.ts";
+import type {
+  CheckpointReport,
+  CheckpointRequest,
+  CheckpointSettings,
+} from "./checkpoint-worker.ts";
+import { beginWriting, endWriting, gateAt, writeGateBytes } from "./write-gate.ts";
+
+/**
+ * How long a transaction may wait for the moment in which a checkpoint lets a large WAL begin anew.
+ */
+const busyTimeoutMs = 5_000;
+/**
+ * Statements kept prepared; the one prepared longest ago goes first. To prepare one costs 13 µs.
+ */
+const statementsMax = 512;
+/** Negative: KiB. */
+const cacheKiB = -64 * 1024;
+
+/** Settings of a database. */
+export interface HostDatabaseOptions {
+  /**
+   * Path of the file, made when it is not there; ":memory:" for one that is gone when it is closed.
+   */
+  readonly path: string;
+  /** How often the WAL is brought into the file (500). */
+  readonly checkpointIntervalMs?: number;
+  /**
+   * Above this size of the WAL (64 MiB) it is made to begin anew, if need be by making writers wait
+   * for the last few frames to be synced: some milliseconds.
+   */
+  readonly walBytesLarge?: number;
+  /**
+   * A checkpoint failed, as by a full or broken disk. Final: the caller must stop using the
+   * database.
+   */
+  readonly onFailure: (error: Error) => void;
+}
+
+/**
+ * One SQLite file. A committed transaction survives the death of the process at once, and a power
+ * failure after the next checkpoint: what must not be lost is in the log. Integer parameters reach
+ * SQLite as REAL: columns of type INTEGER and comparisons with them take them as integers, an
+ * expression of parameters alone does not.
+ */
+export class HostDatabase implements Database {
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, Statement>();
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+  readonly #gate = gateAt(new SharedArrayBuffer(writeGateBytes));
+  readonly #worker: Worker | undefined;
+  readonly #closed: Promise<void>;
+
+  /** Opens or makes the file. Throws SQLite's error. */
+  constructor(options: HostDatabaseOptions) {
+    const { path, checkpointIntervalMs = 500, walBytesLarge = 64 * 1024 * 1024 } = options;
+    const settings: DatabaseSyncOptions = { timeout: busyTimeoutMs };
+    this.#database = new DatabaseSync(path, { ...settings, enableForeignKeyConstraints: true });
+    this.#database.exec(`PRAGMA cache_size = ${cacheKiB}; PRAGMA temp_store = MEMORY`);
+    if (path === ":memory:") {
+      this.#closed = Promise.resolve();
+    } else {
+      this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+      // A WAL that grew is cut to this when it begins anew.
+      this.#database.exec(
+        `PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = ${walBytesLarge}`,
+      );
+      this.#worker = startWorker(
+        { path, checkpointIntervalMs, walBytesLarge, gateMemory: this.#gate.buffer },
+        // What fails after the end is made good by the log.
+        (error) => {
+          if (this.#database.isOpen) options.onFailure(error);
+        },
+      );
+      this.#closed = new Promise((resolve) => this.#worker?.once("exit", () => resolve()));
+    }
+    this.#begin = this.#database.prepare("BEGIN IMMEDIATE");
+    this.#commit = this.#database.prepare("COMMIT");
+  }
+
+  prepare(sql: string): Statement {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    if (this.#statements.size >= statementsMax) {
+      for (const oldest of this.#statements.keys()) {
+        this.#statements.delete(oldest);
+        break;
+      }
+    }
+    const statement = new HostStatement(this.#database.prepare(sql));
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+
+  exec(sql: string): void {
+    this.#database.exec(sql);
+  }
+
+  /** A transaction inside a transaction is a bug, and so is a body that answers a promise. */
+  transaction<T>(body: () => NotAPromise<T>): T {
+    assert(!this.#database.isTransaction, "a transaction inside a transaction");
+    beginWriting(this.#gate, busyTimeoutMs);
+    try {
+      this.#begin.run();
+      const result = body();
+      assert(!isPromise(result), "a transaction must be synchronous");
+      this.#commit.run();
+      return result as T;
+    } catch (error) {
+      // Some errors, such as a full disk, have ended it already.
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      throw error;
+    } finally {
+      endWriting(this.#gate);
+    }
+  }
+
+  /** The last checkpoint follows in the other thread; see `whenClosed`. */
+  close(): void {
+    this.#statements.clear();
+    this.#database.close();
+    const request: CheckpointRequest = "close";
+    this.#worker?.postMessage(request);
+  }
+
+  /** Resolves when, after `close`, the last checkpoint is done and no file is open any more. */
+  whenClosed(): Promise<void> {
+    return this.#closed;
+  }
+
+  /** Asks for a checkpoint now, besides the regular ones. */
+  checkpointSoon(): void {
+    const request: CheckpointRequest = "checkpoint";
+    this.#worker?.postMessage(request);
+  }
+}
+
+/** A prepared statement; rows are objects without a prototype, blobs are Uint8Arrays. */
+class HostStatement implements Statement {
+  readonly #statement: StatementSync;
+
+  constructor(statement: StatementSync) {
+    this.#statement = statement;
+  }
+
+  run(...parameters: SqlValue[]): { readonly changes: number } {
+    // A bigint only where asked for, which is nowhere.
+    return this.#statement.run(...parameters) as { changes: number };
+  }
+
+  get(...parameters: SqlValue[]): SqlRow | undefined {
+    return this.#statement.get(...parameters) as SqlRow | undefined;
+  }
+
+  all(...parameters: SqlValue[]): SqlRow[] {
+    return this.#statement.all(...parameters) as SqlRow[];
+  }
+}
+
+function startWorker(settings: CheckpointSettings, onFailure: (error: Error) => void): Worker {
+  const url = new URL("./checkpoint-worker.ts", import.meta.url);
+  const worker = new Worker(url, { workerData: settings });
+  worker.on("message", (report: CheckpointReport) => {
+    onFailure(new Error(`checkpoint of ${settings.path}: ${report.failure}`));
+  });
+  worker.on("error", (error) => {
+    onFailure(error instanceof Error ? error : new Error(String(error)));
+  });
+  worker.unref();
+  return worker;
+}
+
+function isPromise(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "then" in value;
+}
