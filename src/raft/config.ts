@@ -22,7 +22,10 @@ export interface RaftConfig {
   readonly observer?: Observer;
 }
 
-/** What the core reads of the durable log. The caller keeps it true: entries asked to be persisted appear in it. */
+/**
+ * What the core reads of the durable log. The caller keeps it true: entries asked to be persisted
+ * appear in it.
+ */
 export interface LogReader {
   /** Index of the oldest entry that can be read; lastIndex() + 1 where there is none. */
   firstIndex(): LogIndex;

@@ -1,14 +1,19 @@
 // What cores say to each other, as plain values. src/replica/peer-codec.ts turns them into bytes.
 import type { Entry, LogIndex, ReplicaId, Term } from "./types.ts";
 
-/** Fields of every peer message. `term` is the sender's, but for a granted or asked pre-vote (dissertation §9.6). */
+/**
+ * Fields of every peer message. `term` is the sender's, but for a granted or asked pre-vote
+ * (dissertation §9.6).
+ */
 interface Envelope {
   readonly term: Term;
   readonly from: ReplicaId;
   readonly to: ReplicaId;
 }
 
-/** Asks for a vote (Raft §5.2), or with `preVote` whether one would be given (dissertation §9.6). */
+/**
+ * Asks for a vote (Raft §5.2), or with `preVote` whether one would be given (dissertation §9.6).
+ */
 export interface RequestVote extends Envelope {
   readonly kind: "requestVote";
   readonly preVote: boolean;
@@ -18,6 +23,7 @@ export interface RequestVote extends Envelope {
   readonly transfer: boolean;
 }
 
+/** Gives or refuses a vote, durable before it is sent (Raft §5.2). */
 export interface RequestVoteResponse extends Envelope {
   readonly kind: "requestVoteResponse";
   readonly preVote: boolean;
@@ -39,11 +45,14 @@ export interface AppendEntriesResponse extends Envelope {
   readonly accepted: boolean;
   /** Accepted: the highest index known to match. Refused: the previousLogIndex that was refused. */
   readonly index: LogIndex;
-  /** Refused: the follower's best guess where the logs agree, by index and the term it has there. */
+  /**
+   * Refused: the follower's best guess where the logs agree, by index and the term it has there.
+   */
   readonly hintIndex: LogIndex;
   readonly hintTerm: Term;
 }
 
+/** Keeps followers from standing for election, and tells them the commit index (Raft §5.2). */
 export interface Heartbeat extends Envelope {
   readonly kind: "heartbeat";
   /** Never above the receiver's match index. */
@@ -52,6 +61,7 @@ export interface Heartbeat extends Envelope {
   readonly readSequence: number;
 }
 
+/** Confirms the leader, also for reads (dissertation §6.4). */
 export interface HeartbeatResponse extends Envelope {
   readonly kind: "heartbeatResponse";
   readonly readSequence: number;
@@ -69,6 +79,7 @@ export interface InstallSnapshot extends Envelope {
   readonly done: boolean;
 }
 
+/** How far the receiver of a snapshot is. */
 export interface InstallSnapshotResponse extends Envelope {
   readonly kind: "installSnapshotResponse";
   readonly lastIndex: LogIndex;
@@ -90,6 +101,7 @@ export interface ReadIndex extends Envelope {
   readonly requestId: number;
 }
 
+/** The leader's answer to a follower's readIndex. */
 export interface ReadIndexResponse extends Envelope {
   readonly kind: "readIndexResponse";
   readonly requestId: number;
@@ -103,6 +115,7 @@ export interface TransferLeadership extends Envelope {
   readonly target: ReplicaId;
 }
 
+/** Everything that cores say to each other. */
 export type PeerMessage =
   | RequestVote
   | RequestVoteResponse

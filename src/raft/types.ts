@@ -27,8 +27,8 @@ export interface HardState {
 }
 
 /**
- * Who takes part. Voters of both lists decide while a change is under way (joint consensus, Raft §6);
- * `votersOutgoing` is empty otherwise.
+ * Who takes part. Voters of both lists decide while a change is under way (joint consensus, Raft
+ * §6); `votersOutgoing` is empty otherwise.
  */
 export interface Configuration {
   readonly voters: readonly ReplicaId[];
@@ -37,4 +37,8 @@ export interface Configuration {
   readonly learners: readonly ReplicaId[];
 }
 
+/**
+ * Where a replica stands (Raft §5.1); a pre-candidate asks whether an election would succeed
+ * (§9.6).
+ */
 export type Role = "follower" | "preCandidate" | "candidate" | "leader";
