@@ -1,4 +1,5 @@
-// The reads that gateways may ask of the chat state. All synchronous, all bounded, none changes anything.
+// The reads that gateways may ask of the chat state. All synchronous, all bounded, none changes
+// anything.
 import type { Person } from "../proto/gen/chat/v1/api_pb.js";
 import type { TimelineItem } from "../proto/gen/chat/v1/event_pb.js";
 import type { ChatEvent, Credentials, Rejection, RoomView, SessionId, UserId } from "./types.ts";
@@ -31,15 +32,19 @@ export interface ChatQueries {
   ): Page<RoomView>;
   /** A room that the asker may see; unknownRoom otherwise. */
   findRoom(asker: UserId, room: RoomName): RoomView | Rejection;
-  /** Items oldest first; notAMember for a room that the asker is not in. `limit` at most timelinePageMax. */
+  /**
+   * Items oldest first; notAMember for a room that the asker is not in. `limit` at most
+   * timelinePageMax.
+   */
   readTimeline(
     asker: UserId,
     ask: { room: RoomName; beforeNumber: number; afterNumber: number; limit: number },
   ): { readonly room: RoomView; readonly items: readonly TimelineItem[] } | Rejection;
   /**
-   * What the asker may see of what happened after `afterPosition` and up to `untilPosition`, in order, at most
-   * `limit` events (replayEventsMax); `more` tells that there is still some. Audience as of the event itself: a
-   * person who joined later does not see it, a person who has left since still sees what came before.
+   * What the asker may see of what happened after `afterPosition` and up to `untilPosition`, in
+   * order, at most `limit` events (replayEventsMax); `more` tells that there is still some.
+   * Audience as of the event itself: a person who joined later does not see it, a person who has
+   * left since still sees what came before.
    */
   eventsSince(
     asker: UserId,

@@ -10,7 +10,9 @@ export type RoomId = Brand<number, "RoomId">;
 /** A log-in session; 1, 2, 3, … */
 export type SessionId = Brand<number, "SessionId">;
 
-/** Who may see an event; decided here and nowhere else. The set is live: use it at once or copy it. */
+/**
+ * Who may see an event; decided here and nowhere else. The set is live: use it at once or copy it.
+ */
 export type Audience =
   | { readonly kind: "everyone" }
   | { readonly kind: "users"; readonly users: ReadonlySet<UserId> };
@@ -22,7 +24,10 @@ export interface ChatEvent {
   readonly event: Event;
 }
 
-/** What an accepted command answers; the same for a repeated one, from what was stored with the first. */
+/**
+ * What an accepted command answers; the same for a repeated one, from what was stored with the
+ * first.
+ */
 export type Accepted =
   | { readonly kind: "initialized" }
   | { readonly kind: "registered"; readonly userId: UserId; readonly roomId: RoomId }

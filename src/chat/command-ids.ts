@@ -1,0 +1,59 @@
+// Exactly-once: which ids have been applied, and what the first application answered. Messages keep
+// their own id in the timeline; all other commands are remembered in `commands` for at least
+// `commandMemoryMs`. Refused ones are not.
+import type { Context, Moment } from "./context.ts";
+import { commandMemoryMs, commandsForgottenMax } from "./limits.ts";
+import { refused } from "./rejections.ts";
+import { integer, text } from "./rows.ts";
+import type { Accepted, ChatOutcome } from "./types.ts";
+
+/** An id within its scope: the user who gave the command, 0 before log-in. */
+export interface ScopedId {
+  readonly userId: number;
+  readonly commandId: Uint8Array;
+}
+
+/**
+ * What a command asks for, so that a repetition can be told from another command under the same id.
+ */
+export type Content =
+  | { readonly kind: "message"; readonly roomId: number; readonly body: string }
+  /** Equal fingerprints mean equal content. */
+  | { readonly kind: "other"; readonly fingerprint: string };
+
+/** The outcome for an id that has been applied before; undefined for a new one. */
+export function recall(
+  { statements }: Context,
+  id: ScopedId,
+  content: Content,
+): ChatOutcome | undefined {
+  const row = statements.firstUse.get(id.userId, id.commandId);
+  if (row === undefined) return undefined;
+  const position = integer(row, "position");
+  if (row["fingerprint"] !== null) {
+    const same = content.kind === "other" && content.fingerprint === text(row, "fingerprint");
+    if (!same) return refused.idReused;
+    const answer: Accepted = JSON.parse(text(row, "answer"));
+    return { kind: "accepted", answer, position, repeated: true };
+  }
+  const roomId = integer(row, "room_id");
+  const same =
+    content.kind === "message" && content.roomId === roomId && content.body === text(row, "body");
+  if (!same) return refused.idReused;
+  const answer: Accepted = { kind: "sent", roomId, number: integer(row, "number") };
+  return { kind: "accepted", answer, position, repeated: true };
+}
+
+/** Remembers a command that is not a message, and forgets a few that are old enough. */
+export function remember(
+  { statements }: Context,
+  id: ScopedId,
+  accepted: Moment & { readonly fingerprint: string; readonly answer: Accepted },
+): void {
+  const { position, timestampMs, fingerprint } = accepted;
+  const answer = JSON.stringify(accepted.answer);
+  statements.insertCommand.run(position, id.userId, id.commandId, timestampMs, fingerprint, answer);
+  // Only where one is added: so the table's bound holds, and the log alone decides what is
+  // forgotten when.
+  statements.forgetCommands.run(commandsForgottenMax, timestampMs - commandMemoryMs);
+}
