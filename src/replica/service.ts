@@ -1,12 +1,13 @@
-// What gateways see of a replica: propose, wait, read, listen, status. Everything else of it is private.
+// What gateways see of a replica: propose, wait, read, listen, status. Everything else of it is
+// private.
 import type { StatusResponse } from "../proto/gen/cluster/v1/admin_pb.js";
 import type { AppliedCommand, Position } from "./state-machine.ts";
 
 /** What became of a proposal. */
 export type ProposalAnswer<Outcome> =
   /**
-   * Applied here, and as durable as design.md §5 promises (`outcome` may be a refusal, which is as final).
-   * `disks` counts the servers that had it fsynced at that moment.
+   * Applied here, and as durable as design.md §5 promises (`outcome` may be a refusal, which is as
+   * final). `disks` counts the servers that had it fsynced at that moment.
    */
   | {
       readonly kind: "applied";
@@ -16,18 +17,24 @@ export type ProposalAnswer<Outcome> =
     }
   /** Not taken, since too much is under way; nothing has changed. */
   | { readonly kind: "overloaded"; readonly retryAfterMs: number }
-  /** No leader or no majority in time, or this server is stopping. The same id may be sent again, anywhere. */
+  /**
+   * No leader or no majority in time, or this server is stopping. The same id may be sent again,
+   * anywhere.
+   */
   | { readonly kind: "unavailable"; readonly message: string };
 
 /** The answer to a wait. */
 export type WaitAnswer = { readonly kind: "reached" } | { readonly kind: "timedOut" };
 
-/** One member of the cluster, as its gateways see it. Callbacks come once, never from inside the call. */
+/**
+ * One member of the cluster, as its gateways see it. Callbacks come once, never from inside the
+ * call.
+ */
 export interface ReplicaService<Outcome, Event> {
   /**
-   * Brings an encoded command into the log, wherever the leader is, across changes of leader, under the command's own
-   * id; calls back when it is acknowledged as design.md §5 says. Commands handed in one after the other by one caller
-   * keep their order.
+   * Brings an encoded command into the log, wherever the leader is, across changes of leader, under
+   * the command's own id; calls back when it is acknowledged as design.md §5 says. Commands handed
+   * in one after the other by one caller keep their order.
    */
   propose(command: Uint8Array, done: (answer: ProposalAnswer<Outcome>) => void): void;
   /** Calls back when everything up to this position is applied here, at most `timeoutMs` later. */
@@ -37,14 +44,20 @@ export interface ReplicaService<Outcome, Event> {
   ): void;
   /**
    * Calls back when this replica has applied everything that was committed anywhere before the call
-   * (linearizable read, dissertation §6.4), or with timedOut where no leader confirms it in `timeoutMs`.
+   * (linearizable read, dissertation §6.4), or with timedOut where no leader confirms it in
+   * `timeoutMs`.
    */
   waitForRead(wait: { readonly timeoutMs: number }, done: (answer: WaitAnswer) => void): void;
   /** Position of the newest command that is applied here. */
   appliedPosition(): Position;
-  /** Hears of every applied command, in order, right after it is applied. Answers how to stop hearing. */
+  /**
+   * Hears of every applied command, in order, right after it is applied. Answers how to stop
+   * hearing.
+   */
   subscribe(listener: (applied: readonly AppliedCommand<Outcome, Event>[]) => void): () => void;
-  /** Whether this replica follows or is a leader and has applied all that it knows to be committed. */
+  /**
+   * Whether this replica follows or is a leader and has applied all that it knows to be committed.
+   */
   readiness(): { readonly ready: boolean; readonly reason: string };
   /** The cluster as this replica knows it. */
   status(): StatusResponse;

@@ -1,9 +1,10 @@
-// What a replica needs of the state machine that it replicates. `chat` fits it; the replica knows no chat.
+// What a replica needs of the state machine that it replicates. `chat` fits it; the replica knows
+// no chat.
 import type { Brand } from "../base/brand.ts";
 
 /**
- * A command's place in the log: entry index × 2^12 + its ordinal in the entry. Rises strictly from command to command,
- * with gaps. Fits a double up to index 2^41.
+ * A command's place in the log: entry index × 2^12 + its ordinal in the entry. Rises strictly from
+ * command to command, with gaps. Fits a double up to index 2^41.
  */
 export type Position = Brand<number, "Position">;
 
@@ -20,7 +21,10 @@ export interface CommittedEntry {
   readonly index: number;
   /** Cluster time, never backwards from entry to entry. */
   readonly timestampMs: number;
-  /** Encoded commands; the one at i has positionOf(index, i). Empty for entries that concern consensus alone. */
+  /**
+   * Encoded commands; the one at i has positionOf(index, i). Empty for entries that concern
+   * consensus alone.
+   */
   readonly commands: readonly Uint8Array[];
 }
 
@@ -33,16 +37,16 @@ export interface AppliedCommand<Outcome, Event> {
 }
 
 /**
- * A deterministic state machine: the same entries give the same state, outcomes and events on every replica.
- * It owns no clock, no chance and no ids of its own.
+ * A deterministic state machine: the same entries give the same state, outcomes and events on every
+ * replica. It owns no clock, no chance and no ids of its own.
  */
 export interface StateMachine<Outcome, Event> {
   /** The last entry whose effect is in the state that is stored. */
   appliedIndex(): number;
   /**
-   * Applies entries, in order and without a gap after appliedIndex(), in one transaction together with the new
-   * applied index. A refusal is an outcome. A throw is a bug: nothing of the call is stored and the replica stops.
-   * Answers the commands of all entries, in order.
+   * Applies entries, in order and without a gap after appliedIndex(), in one transaction together
+   * with the new applied index. A refusal is an outcome. A throw is a bug: nothing of the call is
+   * stored and the replica stops. Answers the commands of all entries, in order.
    */
   apply(entries: readonly CommittedEntry[]): AppliedCommand<Outcome, Event>[];
 }

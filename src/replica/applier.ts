@@ -1,0 +1,146 @@
+// Brings committed entries into the state machine, a bounded number at a time, and tells those who
+// wait or listen. Not here: when an entry is committed.
+import type { Entry } from "../raft/index.ts";
+import type { ClusterTime } from "./cluster-time.ts";
+import { applyBytesMax, applyCommandsMax } from "./limits.ts";
+import type { ReplicaLog } from "./options.ts";
+import { decodeEntryPayload } from "./peer-codec.ts";
+import type { PendingProposals, ProposalFields } from "./proposals.ts";
+import {
+  type AppliedCommand,
+  type CommittedEntry,
+  commandsPerEntryMax,
+  type Position,
+  positionOf,
+  type StateMachine,
+} from "./state-machine.ts";
+
+type Listener<Outcome, Event> = (applied: readonly AppliedCommand<Outcome, Event>[]) => void;
+
+/** The way from the log into the state machine. */
+export class Applier<Outcome, Event> {
+  readonly #log: ReplicaLog;
+  readonly #stateMachine: StateMachine<Outcome, Event>;
+  readonly #origin: { readonly replicaId: number; readonly incarnation: number };
+  readonly #pending: PendingProposals<Outcome>;
+  readonly #time: ClusterTime;
+  readonly #listeners = new Set<Listener<Outcome, Event>>();
+  #appliedIndex: number;
+  #mayApplyTo = 0;
+  #applying: readonly Entry[] = [];
+
+  constructor(options: {
+    readonly log: ReplicaLog;
+    readonly stateMachine: StateMachine<Outcome, Event>;
+    /** Whose commands are answered here. */
+    readonly origin: { readonly replicaId: number; readonly incarnation: number };
+    readonly pending: PendingProposals<Outcome>;
+    readonly time: ClusterTime;
+  }) {
+    this.#log = options.log;
+    this.#stateMachine = options.stateMachine;
+    this.#origin = options.origin;
+    this.#pending = options.pending;
+    this.#time = options.time;
+    this.#appliedIndex = options.stateMachine.appliedIndex();
+  }
+
+  get appliedIndex(): number {
+    return this.#appliedIndex;
+  }
+
+  /** Everything in the log before this position's entry, and that entry, is applied. */
+  get appliedPosition(): Position {
+    return positionOf(this.#appliedIndex, commandsPerEntryMax - 1);
+  }
+
+  /** The first entry of the batch in which the state machine threw; undefined while it has not. */
+  get poisonIndex(): number | undefined {
+    return this.#applying[0]?.index;
+  }
+
+  subscribe(listener: Listener<Outcome, Event>): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Entries up to here are committed and durable here. */
+  mayApplyTo(index: number): void {
+    if (index > this.#mayApplyTo) this.#mayApplyTo = index;
+  }
+
+  /**
+   * Makes stamps that the log already holds count, before this replica stamps entries as a leader.
+   */
+  observeLogStamps(): void {
+    const firstIndex = this.#log.firstIndex();
+    for (let index = this.#log.lastIndex(); index >= firstIndex; index--) {
+      const entry = this.#log.entries(index, index + 1, 0)[0];
+      if (entry === undefined || entry.kind !== "commands") continue;
+      this.#time.observeStamp(Number(decodeEntryPayload(entry.payload).timestampMs));
+      return;
+    }
+  }
+
+  /**
+   * Applies what may be applied, up to a bound. `more`: call again, after others have had their
+   * turn.
+   */
+  apply(): { readonly progress: boolean; readonly more: boolean } {
+    if (this.#appliedIndex >= this.#mayApplyTo) return { progress: false, more: false };
+    const start = this.#appliedIndex + 1;
+    const entries = this.#log.entries(start, this.#mayApplyTo + 1, applyBytesMax);
+    this.#applying = entries;
+    const proposals: ProposalFields[][] = [];
+    const committed: CommittedEntry[] = [];
+    let commands = 0;
+    for (const entry of entries) {
+      if (commands >= applyCommandsMax) break;
+      const decoded = this.#decode(entry);
+      commands += decoded.proposals.length;
+      proposals.push(decoded.proposals);
+      committed.push(decoded.committed);
+    }
+    const applied = this.#stateMachine.apply(committed);
+    this.#applying = [];
+    this.#appliedIndex = committed.at(-1)?.index ?? this.#appliedIndex;
+    this.#answerOrigin(proposals, committed, applied);
+    if (applied.length > 0) for (const listener of this.#listeners) listener(applied);
+    return { progress: true, more: this.#appliedIndex < this.#mayApplyTo };
+  }
+
+  #decode(entry: Entry): { proposals: ProposalFields[]; committed: CommittedEntry } {
+    if (entry.kind !== "commands") {
+      return { proposals: [], committed: { index: entry.index, timestampMs: 0, commands: [] } };
+    }
+    const payload = decodeEntryPayload(entry.payload);
+    const timestampMs = Number(payload.timestampMs);
+    return {
+      proposals: payload.proposals,
+      committed: {
+        index: entry.index,
+        timestampMs,
+        commands: payload.proposals.map((proposal) => proposal.command),
+      },
+    };
+  }
+
+  #answerOrigin(
+    proposals: readonly (readonly ProposalFields[])[],
+    committed: readonly CommittedEntry[],
+    applied: readonly AppliedCommand<Outcome, Event>[],
+  ): void {
+    let at = 0;
+    for (const [ordinal, entry] of committed.entries()) {
+      for (const proposal of proposals[ordinal] ?? []) {
+        const { position, outcome } = applied[at++]!;
+        const own =
+          proposal.originId === this.#origin.replicaId &&
+          proposal.originIncarnation === this.#origin.incarnation;
+        if (!own) continue;
+        const sequence = Number(proposal.originSequence);
+        this.#pending.handleApplied({ sequence, index: entry.index, position, outcome });
+      }
+    }
+  }
+}

@@ -1,0 +1,26 @@
+// The door of the replica: what it is given, what it does for gateways, what it asks of the state
+// machine.
+
+export type { AckMode } from "./acknowledgements.ts";
+export type { Birth, Formed, ReplicaIdentity } from "./formation.ts";
+export { decodeIdentity, encodeIdentity } from "./formation.ts";
+export { commandBytesMax } from "./limits.ts";
+export type {
+  CrashPoint,
+  ReplicaLog,
+  ReplicaMember,
+  ReplicaNote,
+  ReplicaOptions,
+  ReplicaTimings,
+  ReplicaVotes,
+} from "./options.ts";
+export { decodeEntryPayload } from "./peer-codec.ts";
+export { Replica } from "./replica.ts";
+export type { ProposalAnswer, ReplicaService, WaitAnswer } from "./service.ts";
+export type {
+  AppliedCommand,
+  CommittedEntry,
+  Position,
+  StateMachine,
+} from "./state-machine.ts";
+export { commandsPerEntryMax, positionOf } from "./state-machine.ts";

@@ -1,0 +1,105 @@
+// What a replica is made of. All of it comes from outside, so that the simulator can bring its own.
+import type { Clock } from "../io/clock.ts";
+import type { Done } from "../io/disk.ts";
+import type { Transport } from "../io/transport.ts";
+import type { Entry, HardState, LogReader, Observer } from "../raft/index.ts";
+import type { AckMode } from "./acknowledgements.ts";
+import type { ReplicaIdentity } from "./formation.ts";
+import type { StateMachine } from "./state-machine.ts";
+
+/** The durable log, as the replica needs it; `storage` fits it. */
+export interface ReplicaLog extends LogReader {
+  /**
+   * Appends entries, cutting the log first where the first one's index is not past its end. They
+   * can be read at once. Calls back, in the order of the calls and never from inside one, when they
+   * and all before are durable. No entries: only the wait. An error is final: nothing later is
+   * written.
+   */
+  append(entries: readonly Entry[], done: Done): void;
+  /** Bytes that the log takes on disk. */
+  bytes(): number;
+}
+
+/** Where the vote is kept; `storage` fits it. */
+export interface ReplicaVotes {
+  load(): HardState;
+  /** Returns when it is durable; throws when it cannot be. */
+  save(hardState: HardState): void;
+}
+
+/** A configured member of the cluster. */
+export interface ReplicaMember {
+  readonly replicaId: number;
+  /** `host:port` */
+  readonly peerAddress: string;
+}
+
+/** Times and modes that an operator may set. */
+export interface ReplicaTimings {
+  /** Length of a tick (10). All ticks below are counted in it. */
+  readonly tickMs: number;
+  /** 5 */
+  readonly heartbeatIntervalTicks: number;
+  /** 30 */
+  readonly electionTimeoutTicksMin: number;
+  /** 60 */
+  readonly electionTimeoutTicksMax: number;
+  /** How long acknowledgements wait for a server that hangs (500). */
+  readonly liveTimeoutMs: number;
+  /** How long a client's command is tried before "unavailable" (10,000). */
+  readonly proposalTimeoutMs: number;
+  readonly acks: AckMode;
+}
+
+/** Something worth a line in the server's log. */
+export interface ReplicaNote {
+  readonly level: "info" | "warn";
+  readonly message: string;
+  readonly fields: Readonly<Record<string, string | number | boolean>>;
+}
+
+/**
+ * Points at which the simulator may kill a replica; the list of them is the list of recovery tests.
+ */
+export type CrashPoint =
+  | "before-vote-save"
+  | "after-vote-save"
+  | "before-append"
+  | "after-append"
+  | "after-durable"
+  | "before-send"
+  | "after-send"
+  | "before-apply"
+  | "after-apply"
+  | "before-answer";
+
+/** Everything that a replica is given. */
+export interface ReplicaOptions<Outcome, Event> {
+  readonly identity: ReplicaIdentity;
+  /** All configured members, this one included. */
+  readonly members: readonly ReplicaMember[];
+  /** Where clients reach this server, as `http://host:port`. */
+  readonly clientAddress: string;
+  readonly version: string;
+  readonly timings: ReplicaTimings;
+  /** Random, another one for each start of each replica. */
+  readonly seed: number;
+  readonly clock: Clock;
+  readonly transport: Transport;
+  readonly log: ReplicaLog;
+  readonly votes: ReplicaVotes;
+  readonly stateMachine: StateMachine<Outcome, Event>;
+  /** Makes the identity durable before it returns; throws when it cannot. */
+  readonly saveIdentity: (identity: ReplicaIdentity) => void;
+  readonly freeBytes: () => number;
+  readonly onNote: (note: ReplicaNote) => void;
+  /**
+   * The replica has stopped for good: its disk failed, or the state machine has a bug
+   * (`poisonIndex` names the entry). The process must end and start anew from what the disk really
+   * holds.
+   */
+  readonly onFatal: (failure: { readonly error: Error; readonly poisonIndex?: number }) => void;
+  readonly observer?: Observer;
+  /** Nothing in production; a kill in the simulator. */
+  readonly crashPoint?: (point: CrashPoint) => void;
+}

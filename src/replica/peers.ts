@@ -1,0 +1,168 @@
+// What a replica knows of the others, and what it has to say to them at the end of a turn: all of a
+// turn goes to each peer as one frame. Not here: what the messages mean.
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Transport } from "../io/transport.ts";
+import type { ServerStatus } from "../proto/gen/cluster/v1/admin_pb.js";
+import type { PeerFrameSchema } from "../proto/gen/cluster/v1/peer_pb.js";
+import type { PeerMessage } from "../raft/index.ts";
+import { frameBytesMax } from "./limits.ts";
+import { encodePeerFrame, encodePeerMessage } from "./peer-codec.ts";
+import type { ProposalFields } from "./proposals.ts";
+
+type FrameShape = MessageInitShape<typeof PeerFrameSchema>;
+
+/** Another replica, as this one knows it. */
+export interface Peer {
+  readonly peerId: number;
+  readonly peerAddress: string;
+  connected: boolean;
+  /** Monotonic ms; -Infinity while nothing was ever heard. */
+  lastHeardMs: number;
+  /** Where clients reach it; empty until it has said hello. */
+  clientAddress: string;
+  /** What it last said of itself. */
+  status: ServerStatus | undefined;
+}
+
+/** A command of this replica's clients on its way to the leader. */
+export interface Forward {
+  readonly term: number;
+  readonly resumed: boolean;
+  readonly proposals: readonly ProposalFields[];
+}
+
+interface Outgoing {
+  readonly messages: PeerMessage[];
+  readonly forwards: Forward[];
+  status: ServerStatus | undefined;
+  /** A frame is due although nothing else is to be said. */
+  due: boolean;
+}
+
+/** The other members, by id, and what is about to be sent to them. */
+export class Peers {
+  readonly #peers = new Map<number, Peer>();
+  readonly #outgoing = new Map<number, Outgoing>();
+  readonly #transport: Transport;
+
+  constructor(
+    transport: Transport,
+    members: readonly { readonly replicaId: number; readonly peerAddress: string }[],
+  ) {
+    this.#transport = transport;
+    for (const { replicaId, peerAddress } of members) {
+      this.#peers.set(replicaId, {
+        peerId: replicaId,
+        peerAddress,
+        connected: false,
+        lastHeardMs: Number.NEGATIVE_INFINITY,
+        clientAddress: "",
+        status: undefined,
+      });
+    }
+  }
+
+  all(): IterableIterator<Peer> {
+    return this.#peers.values();
+  }
+
+  get(peerId: number): Peer | undefined {
+    return this.#peers.get(peerId);
+  }
+
+  isConnected(peerId: number): boolean {
+    return this.#peers.get(peerId)?.connected ?? false;
+  }
+
+  send(message: PeerMessage): void {
+    this.#outgoingTo(message.to).messages.push(message);
+  }
+
+  forward(peerId: number, forward: Forward): void {
+    this.#outgoingTo(peerId).forwards.push(forward);
+  }
+
+  sendStatus(status: ServerStatus): void {
+    for (const peer of this.#peers.values()) {
+      if (peer.connected) this.#outgoingTo(peer.peerId).status = status;
+    }
+  }
+
+  /** Makes sure that every connected peer gets a frame at the end of this turn. */
+  markDue(): void {
+    for (const peer of this.#peers.values()) {
+      if (peer.connected) this.#outgoingTo(peer.peerId).due = true;
+    }
+  }
+
+  /**
+   * Sends what this turn has gathered. `addTo` completes each frame. Lost frames are consensus'
+   * daily bread.
+   */
+  flush(addTo: (peerId: number) => Pick<FrameShape, "acknowledged" | "wallClockMs">): void {
+    if (this.#outgoing.size === 0) return;
+    for (const [peerId, outgoing] of this.#outgoing) {
+      if (!this.isConnected(peerId)) continue;
+      const parts = splitToFrames(outgoing);
+      for (const part of parts) {
+        const status = part === parts[0] ? outgoing.status : undefined;
+        const frame = encodePeerFrame({
+          ...addTo(peerId),
+          messages: part.messages.map(encodePeerMessage),
+          forwards: part.forwards.map((forward) => ({
+            term: BigInt(forward.term),
+            resumed: forward.resumed,
+            proposals: [...forward.proposals],
+          })),
+          ...(status === undefined ? {} : { status }),
+        });
+        this.#transport.send(peerId, frame);
+      }
+    }
+    this.#outgoing.clear();
+  }
+
+  #outgoingTo(peerId: number): Outgoing {
+    let outgoing = this.#outgoing.get(peerId);
+    if (outgoing === undefined) {
+      outgoing = { messages: [], forwards: [], status: undefined, due: false };
+      this.#outgoing.set(peerId, outgoing);
+    }
+    return outgoing;
+  }
+}
+
+type FramePart = Pick<Outgoing, "messages" | "forwards">;
+
+/**
+ * Cuts what is to be said into parts that each fit into a frame; one message or forward always
+ * does.
+ */
+function splitToFrames(outgoing: Outgoing): readonly FramePart[] {
+  const parts: FramePart[] = [{ messages: [], forwards: [] }];
+  let bytes = 0;
+  const roomFor = (size: number): FramePart => {
+    if (bytes > 0 && bytes + size > frameBytesMax) {
+      parts.push({ messages: [], forwards: [] });
+      bytes = 0;
+    }
+    bytes += size;
+    return parts.at(-1)!;
+  };
+  for (const message of outgoing.messages) roomFor(messageBytes(message)).messages.push(message);
+  for (const forward of outgoing.forwards) {
+    let size = 0;
+    for (const { command } of forward.proposals) size += command.length + 32;
+    roomFor(size).forwards.push(forward);
+  }
+  return parts;
+}
+
+/** About how long a message is; all but those that carry entries or chunks are short. */
+function messageBytes(message: PeerMessage): number {
+  if (message.kind === "installSnapshot") return 64 + message.chunk.length;
+  if (message.kind !== "appendEntries") return 64;
+  let size = 64;
+  for (const { payload } of message.entries) size += 32 + payload.length;
+  return size;
+}
