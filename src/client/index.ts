@@ -1,0 +1,31 @@
+// The door of the client: everything that browser, terminal, command line and bots may use, in
+// reading order.
+
+export type { LogInOptions, RegisterOptions, TransportFactory } from "./calls.ts";
+export {
+  type Client,
+  type ClientOptions,
+  type ClientTopics,
+  createClient,
+} from "./client.ts";
+export type { ClientClock, ClientRandom, ClientTimer } from "./clock.ts";
+export type { Connection, ConnectionFactory, ConnectionListener } from "./connection.ts";
+export type { Listener } from "./emitter.ts";
+export { isRetryable, RejectedError, type RejectionCodeName } from "./errors.ts";
+export type { PageAsk, Timeline, TimelineChange } from "./live-timelines.ts";
+export { createMemoryOutboxStore, type OutboxMessage, type OutboxStore } from "./outbox.ts";
+export type { Store, TimelineView, ViewState } from "./store.ts";
+export type {
+  Connected,
+  ConnectionState,
+  Item,
+  ItemContent,
+  Person,
+  Receipt,
+  Room,
+  RoomCreated,
+  RoomName,
+  RoomReceipt,
+  SendReceipt,
+  TimelinePage,
+} from "./types.ts";
