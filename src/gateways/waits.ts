@@ -1,0 +1,42 @@
+// Bounded waits for the replica, as promises. Each answers with a refusal where the time is over;
+// what may be answered without the wait is for the caller to decide.
+import { RejectionCode } from "../proto/gen/chat/v1/api_pb.js";
+import type { Position } from "../replica/index.ts";
+import { type Refusal, refuse } from "./errors.ts";
+import type { GatewayContext } from "./gateway-context.ts";
+
+/**
+ * Waits until this server has applied `position`, at most `positionWaitMs`; UNAVAILABLE where it
+ * has not.
+ */
+export async function waitForPosition(
+  context: GatewayContext,
+  position: number,
+): Promise<Refusal | undefined> {
+  const { replica, limits } = context;
+  if (position <= replica.appliedPosition()) return undefined;
+  const isReached = await new Promise<boolean>((resolve) =>
+    replica.waitForPosition(
+      { position: position as Position, timeoutMs: limits.positionWaitMs },
+      (answer) => resolve(answer.kind === "reached"),
+    ),
+  );
+  if (isReached) return undefined;
+  return refuse(
+    RejectionCode.UNAVAILABLE,
+    `This server is behind: position ${position} is still to come. Try again, or another server.`,
+    limits.retryAfterMs,
+  );
+}
+
+/**
+ * Waits for a linearizable read, at most `readWaitMs`; answers whether the state here is up to
+ * date.
+ */
+export function waitForRead(context: GatewayContext): Promise<boolean> {
+  return new Promise((resolve) =>
+    context.replica.waitForRead({ timeoutMs: context.limits.readWaitMs }, (answer) =>
+      resolve(answer.kind === "reached"),
+    ),
+  );
+}
