@@ -1,0 +1,23 @@
+// Which servers a command talks to.
+import { expect, test } from "vitest";
+import { parseAddresses } from "./shared-options.ts";
+
+test.each([
+  ["127.0.0.1:4801", ["http://127.0.0.1:4801"]],
+  ["a.example:1, http://b.example:2/ ,", ["http://a.example:1", "http://b.example:2"]],
+  ["[::1]:4801", ["http://[::1]:4801"]],
+  ["https://chat.example", ["https://chat.example"]],
+])("%j names servers", (text, expected) => {
+  expect(parseAddresses(text)).toEqual(expected);
+});
+
+test.each([
+  ["", "the list of servers is empty"],
+  [" , ", "the list of servers is empty"],
+  ["http://", "is not a server address"],
+  ["a b", "is not a server address"],
+  ["http://a.example/path", "is not a server address"],
+  ["a.example:99999", "is not a server address"],
+])("%j is refused", (text, expected) => {
+  expect(() => parseAddresses(text)).toThrow(expected);
+});

@@ -1,0 +1,205 @@
+// Starts one server: data folder, chat state, replica, gateway, in this order, and closes them in
+// the opposite one. The only place that knows all floors. Not here: signals and exit codes
+// (run.ts).
+import { randomBytes, randomInt } from "node:crypto";
+import { join } from "node:path";
+import type { ChatEvent, ChatOutcome } from "../chat/index.ts";
+import { createGateway } from "../gateways/index.ts";
+import { createHostTransport, HostClock } from "../host/index.ts";
+import { Replica, type ReplicaTimings } from "../replica/index.ts";
+import { openChatState } from "./chat-state.ts";
+import type { ServerConfig } from "./config.ts";
+import { openDataFolder, whenLogExists } from "./data-folder.ts";
+import { isMachineFailure } from "./fatal.ts";
+import { limitSettings } from "./limit-settings.ts";
+import { goodbyeGraceMs } from "./limits.ts";
+import type { Logger } from "./logger.ts";
+import { readPoison, removePoison, writePoison } from "./poison.ts";
+import { StartError } from "./start-error.ts";
+import { ensureTokenKey } from "./token-key.ts";
+import { version } from "./version.ts";
+
+/** A server that serves, or is on its way to. */
+export interface RunningServer {
+  readonly id: number;
+  /** Where clients reach it, `http://host:port`. */
+  readonly clientAddress: string;
+  /** Where it listens for the other servers, `host:port`. */
+  readonly peerAddress: string;
+  /**
+   * Says goodbye to clients, hands over leadership, lets go of everything. Harmless a second time.
+   */
+  close(): Promise<void>;
+}
+
+/** What starting needs beside the configuration. */
+export interface StartOptions {
+  readonly logger: Logger;
+  /** The server has stopped for good; called at most once. The process must end. */
+  readonly onFatal: (error: Error) => void;
+}
+
+type ChatReplica = Replica<ChatOutcome, ChatEvent>;
+
+/**
+ * Starts a server. Rejects with a StartError where something outside is in the way; nothing is left
+ * open then.
+ */
+export async function startServer(
+  config: ServerConfig,
+  options: StartOptions,
+): Promise<RunningServer> {
+  const closers: (() => Promise<void> | void)[] = [];
+  const close = async () => {
+    for (const closer of closers.splice(0).reverse()) await closer();
+  };
+  try {
+    await openAll(config, options, closers);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    id: config.id,
+    clientAddress: config.clientAddress,
+    peerAddress: config.peerAddress,
+    close,
+  };
+}
+
+async function openAll(
+  config: ServerConfig,
+  { logger, onFatal }: StartOptions,
+  closers: (() => Promise<void> | void)[],
+): Promise<void> {
+  const clock = new HostClock();
+  const folder = openDataFolder({
+    folder: config.data,
+    replicaId: config.id,
+    clusterName: config.clusterName,
+    memberIds: config.members.map((member) => member.replicaId),
+    drawBirthNonce: () => randomBytes(8).readBigUInt64LE() | 1n,
+  });
+  closers.push(() => folder.close());
+  refusePoison(folder.path, logger);
+  await whenLogExists(folder);
+  const { chat, close: closeChat } = openChatState(folder, onFatal);
+  closers.push(closeChat);
+  const transport = createHostTransport({
+    host: config.peerHost,
+    port: config.peerPort,
+    clock,
+    logger,
+  });
+  closers.push(() => transport.close());
+  await listen(() => transport.listen(), {
+    what: "servers",
+    host: config.peerHost,
+    port: config.peerPort,
+  });
+  const replica: ChatReplica = new Replica({
+    identity: folder.identity,
+    members: config.members,
+    clientAddress: config.clientAddress,
+    version,
+    timings: timingsOf(config),
+    seed: randomInt(2 ** 32),
+    clock,
+    transport,
+    log: folder.log,
+    votes: { load: () => folder.votes.current(), save: (vote) => folder.votes.save(vote) },
+    stateMachine: chat,
+    saveIdentity: (identity) => folder.saveIdentity(identity),
+    freeBytes: () => folder.disk.freeBytes(),
+    onNote: ({ level, message, fields }) => logger[level](fields, message),
+    onFatal: ({ error, poisonIndex }) => {
+      if (poisonIndex !== undefined && !isMachineFailure(error)) {
+        const stack = error.stack ?? "";
+        writePoison(folder.path, { index: poisonIndex, error: error.message, stack, version });
+      }
+      onFatal(error);
+    },
+  });
+  closers.push(() => new Promise<void>((resolve) => replica.stop(resolve)));
+  const gateway = createGateway({ replica, chat, clock, logger, limits: limitsOf(config) });
+  closers.push(() => gateway.close({ graceMs: goodbyeGraceMs }));
+  const { clientHost, clientPort } = config;
+  await listen(() => gateway.listen({ host: clientHost, port: clientPort }), {
+    what: "clients",
+    host: clientHost,
+    port: clientPort,
+  });
+  replica.start();
+  const stopKey = ensureTokenKey({
+    clock,
+    leads: () => replica.leads,
+    hasTokenKey: () => chat.tokenKey() !== undefined,
+    propose: (command, done) => replica.propose(command, done),
+    randomBytes: (length) => randomBytes(length),
+  });
+  closers.push(stopKey);
+  logger.info(
+    { clients: config.clientAddress, peers: config.peerAddress, data: folder.path, version },
+    "started",
+  );
+}
+
+/**
+ * The settings in milliseconds as the replica counts them, in ticks; a part of a tick counts as
+ * one.
+ */
+function timingsOf(config: ServerConfig): ReplicaTimings {
+  const ticks = (ms: number) => Math.ceil(ms / config.tickMs);
+  return {
+    tickMs: config.tickMs,
+    heartbeatIntervalTicks: ticks(config.heartbeatMs),
+    electionTimeoutTicksMin: ticks(config.electionMinMs),
+    electionTimeoutTicksMax: ticks(config.electionMaxMs),
+    liveTimeoutMs: config.liveTimeoutMs,
+    proposalTimeoutMs: config.proposalTimeoutMs,
+    acks: config.acks,
+  };
+}
+
+/** The gateway's limits among the settings. */
+function limitsOf(config: ServerConfig) {
+  const keys = Object.keys(limitSettings) as (keyof typeof limitSettings)[];
+  return Object.fromEntries(keys.map((key) => [key, config[key]]));
+}
+
+/** Opens a port; a StartError where it cannot be had. */
+async function listen(
+  open: () => Promise<unknown>,
+  place: { readonly what: string; readonly host: string; readonly port: number },
+): Promise<void> {
+  try {
+    await open();
+  } catch (error) {
+    throw new StartError(listenFailure(error as NodeJS.ErrnoException, place));
+  }
+}
+
+function listenFailure(
+  error: NodeJS.ErrnoException,
+  { what, host, port }: { what: string; host: string; port: number },
+): string {
+  const where = `port ${port} at ${host}, where this server listens for ${what},`;
+  const code = error.code ?? (error.cause as NodeJS.ErrnoException | undefined)?.code;
+  if (code === "EADDRINUSE") return `${where} is in use by another process`;
+  if (code === "EACCES") return `${where} may not be opened by this user`;
+  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") return `${where} is not of this machine`;
+  return `${where} cannot be opened: ${error.message}`;
+}
+
+function refusePoison(folder: string, logger: Logger): void {
+  const poison = readPoison(folder);
+  if (poison === undefined) return;
+  if (poison.version === version) {
+    throw new StartError(
+      `entry ${poison.index} broke this build (${version}) before: ${poison.error}; ` +
+        `start a mended build, or remove ${join(folder, "poison.json")} to try again`,
+    );
+  }
+  logger.warn({ index: poison.index, broke: poison.version }, "an entry broke another build");
+  removePoison(folder);
+}
