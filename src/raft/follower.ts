@@ -97,6 +97,7 @@ function respondRefused(core: Core, message: AppendEntries): void {
 export function handleHeartbeat(core: Core, message: Heartbeat): void {
   core.hearLeader(message.from);
   if (core.incomingSnapshot?.restoring !== true) core.commitTo(message.commitIndex);
+  if (!message.wantsAnswer) return;
   core.send({
     kind: "heartbeatResponse",
     term: core.term,

@@ -193,7 +193,15 @@ export class LoneReplica {
   }
 
   heartbeat(from: ReplicaId, term: Term = this.raft.term, commitIndex: LogIndex = 0): Effects {
-    return this.receive({ kind: "heartbeat", term, from, commitIndex, readSequence: 0 });
+    const wantsAnswer = true;
+    return this.receive({
+      kind: "heartbeat",
+      term,
+      from,
+      commitIndex,
+      readSequence: 0,
+      wantsAnswer,
+    });
   }
 
   /** The terms of its log. */

@@ -59,6 +59,8 @@ export interface Heartbeat extends Envelope {
   readonly commitIndex: LogIndex;
   /** Number of the newest read-index round that this heartbeat serves, 0 for none. */
   readonly readSequence: number;
+  /** False: it only tells the commit index early; the receiver sends nothing back. */
+  readonly wantsAnswer: boolean;
 }
 
 /** Confirms the leader, also for reads (dissertation §6.4). */

@@ -44,7 +44,10 @@ function describeBody(message: PeerMessage): string {
       return accepted ? ` accepted=${index}` : ` refused=${index} hint=${hintIndex}/${hintTerm}`;
     }
     case "heartbeat":
-      return ` commit=${message.commitIndex} read=${message.readSequence}`;
+      return (
+        ` commit=${message.commitIndex} read=${message.readSequence}` +
+        (message.wantsAnswer ? "" : " quiet")
+      );
     case "heartbeatResponse":
       return ` read=${message.readSequence}`;
     case "installSnapshot": {

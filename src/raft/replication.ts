@@ -81,7 +81,7 @@ function sendSlice(core: Core, to: ReplicaId, slice: LogSlice): void {
 export function sendHeartbeats(core: Core, leading: Leading): void {
   leading.heartbeatElapsedTicks = 0;
   for (const [to, progress] of leading.progress) {
-    if (to !== core.id) sendHeartbeat(core, to, progress);
+    if (to !== core.id) sendHeartbeat(core, { to, progress, wantsAnswer: true });
   }
 }
 
@@ -89,7 +89,10 @@ export function sendHeartbeats(core: Core, leading: Leading): void {
  * Never tells a commit index above what is known to match: the follower's log may differ there
  * (Raft §5.3 lets only appendEntries, which check, say more).
  */
-function sendHeartbeat(core: Core, to: ReplicaId, progress: Progress): void {
+function sendHeartbeat(
+  core: Core,
+  { to, progress, wantsAnswer }: { to: ReplicaId; progress: Progress; wantsAnswer: boolean },
+): void {
   const leading = core.requireLeading();
   if (!leading.termDurable) return;
   const commitIndex = Math.min(core.log.commitIndex, progress.matchIndex);
@@ -101,6 +104,7 @@ function sendHeartbeat(core: Core, to: ReplicaId, progress: Progress): void {
     to,
     commitIndex,
     readSequence: leading.reads.sequence,
+    wantsAnswer,
   });
 }
 
@@ -121,14 +125,16 @@ export function maybeCommit(core: Core, leading: Leading): boolean {
 
 /**
  * Tells followers at once what has been committed, so that they deliver without waiting for the
- * next append or heartbeat. Only those who have it and were not told.
+ * next append or heartbeat. Only those who have it and were not told; they need not answer.
  */
 export function announceCommit(core: Core, leading: Leading): void {
   const { commitIndex } = core.log;
   for (const [to, progress] of leading.progress) {
     if (to === core.id) continue;
     const tells = Math.min(commitIndex, progress.matchIndex);
-    if (tells > progress.sentCommitIndex) sendHeartbeat(core, to, progress);
+    if (tells > progress.sentCommitIndex) {
+      sendHeartbeat(core, { to, progress, wantsAnswer: false });
+    }
   }
 }
 

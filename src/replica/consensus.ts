@@ -43,8 +43,6 @@ export class Consensus {
   readonly #raft: Raft;
   /** Undefined while this replica does not lead. */
   #acknowledgements: LeaderAcknowledgements | undefined;
-  /** The log is durable here up to this index. */
-  #durableIndex: number;
   /** Writes of the log under way. */
   #writesUnderWay = 0;
 
@@ -53,12 +51,12 @@ export class Consensus {
     this.#hooks = hooks;
     const { log, votes, timings, observer } = parts;
     const voters = parts.members.map((member) => member.replicaId);
-    this.#durableIndex = log.lastIndex();
+    const lastIndex = log.lastIndex();
     const appliedIndex = parts.stateMachine.appliedIndex();
     // Nothing is applied before it is durable here, so this is damage that recovery could not see.
-    if (appliedIndex > this.#durableIndex) {
+    if (appliedIndex > lastIndex) {
       throw new Error(
-        `the log ends at entry ${this.#durableIndex}, but entry ${appliedIndex} was applied: ` +
+        `the log ends at entry ${lastIndex}, but entry ${appliedIndex} was applied: ` +
           "this server has lost a part of its log and must not vote or acknowledge on it",
       );
     }
@@ -177,7 +175,7 @@ export class Consensus {
    * to tell.
    */
   advanceAcknowledged(): boolean {
-    const log = { commitIndex: this.#raft.commitIndex, durableIndex: this.#durableIndex };
+    const log = { commitIndex: this.#raft.commitIndex, durableIndex: this.#raft.stableIndex };
     return this.#acknowledgements?.advance(log, this.#matchIndexOf) ?? false;
   }
 
@@ -195,8 +193,6 @@ export class Consensus {
       for (const message of persist.sendAfter) this.#hooks.send(message);
       return;
     }
-    const first = persist.entries[0];
-    if (first !== undefined) this.#durableIndex = Math.min(this.#durableIndex, first.index - 1);
     this.#hooks.crashPoint("before-append");
     this.#writesUnderWay += 1;
     log.append(persist.entries, (error) =>
@@ -205,9 +201,6 @@ export class Consensus {
         this.#hooks.crashPoint("after-durable");
         this.#writesUnderWay -= 1;
         if (last !== undefined) {
-          // A cut that was asked for meanwhile stands: only what is still the log counts as
-          // durable.
-          if (log.term(last.index) === last.term) this.#durableIndex = last.index;
           this.step({ kind: "persisted", index: last.index, term: last.term });
         }
         for (const message of persist.sendAfter) this.#hooks.send(message);

@@ -9,7 +9,14 @@ export const frameBytesMax = 2 * 1024 * 1024;
 /** Bytes of one encoded command; a message body is at most 16 KiB, so this leaves room. */
 export const commandBytesMax = 64 * 1024;
 /** Bytes of commands that are joined into one entry. */
-export const entryBytesMax = 512 * 1024;
+export const entryBytesMax = 256 * 1024;
+/**
+ * Commands that are joined into one entry. Entries are applied one after the other with a turn of
+ * the event loop between them, so that the answers to the first leave while the next are applied.
+ */
+export const entryCommandsMax = 64;
+/** So many bytes of commands do not wait for the write that is under way. */
+export const writeBytesMax = 512 * 1024;
 /**
  * Commands that clients of this replica may have under way; one more is answered with "overloaded".
  */
@@ -24,7 +31,7 @@ export const waitingReadsMax = 4_096;
  * Committed commands applied in one go, so that one turn of the event loop stays below 5 ms
  * (design.md §3).
  */
-export const applyCommandsMax = 256;
+export const applyCommandsMax = 64;
 /** Bytes of committed entries read from the log in one go. */
 export const applyBytesMax = 1024 * 1024;
 /**

@@ -2,6 +2,7 @@
 // Bytes that a peer sent may be anything: decoding answers undefined for what is not whole, and
 // checks no meaning.
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { assertNever } from "../base/assert.ts";
 import {
   type EntryPayload,
@@ -14,6 +15,7 @@ import {
   type PeerMessage as WirePeerMessage,
 } from "../proto/gen/cluster/v1/peer_pb.js";
 import type { Entry, EntryKind, PeerMessage } from "../raft/index.ts";
+import type { ProposalFields } from "./proposals.ts";
 
 const wireKinds: Record<EntryKind, WireEntryKind> = {
   noop: WireEntryKind.NOOP,
@@ -97,6 +99,7 @@ function encodeRareBody(message: Exclude<PeerMessage, { kind: Frequent }>): Wire
         value: {
           commitIndex: BigInt(message.commitIndex),
           readSequence: BigInt(message.readSequence),
+          wantsAnswer: message.wantsAnswer,
         },
       };
     case "heartbeatResponse":
@@ -235,6 +238,7 @@ function decodeRareMessage(
         ...envelope,
         commitIndex: Number(body.value.commitIndex),
         readSequence: Number(body.value.readSequence),
+        wantsAnswer: body.value.wantsAnswer,
       };
     case "heartbeatResponse":
       return {
@@ -295,11 +299,28 @@ export function decodePeerFrame(bytes: Uint8Array): PeerFrame | undefined {
   }
 }
 
-/** The bytes of an entry of commands. */
+// One writer for all payloads: it keeps its memory, which otherwise grows anew with each entry.
+const payloadWriter = new BinaryWriter();
+
+/**
+ * The bytes of an entry of commands, an `EntryPayload`. Written by hand, since every command passes
+ * here; a test compares it with the general encoder.
+ */
 export function encodeEntryPayload(
-  payload: MessageInitShape<typeof EntryPayloadSchema>,
+  timestampMs: number,
+  proposals: readonly ProposalFields[],
 ): Uint8Array {
-  return toBinary(EntryPayloadSchema, create(EntryPayloadSchema, payload));
+  const writer = payloadWriter;
+  writer.tag(1, WireType.Varint).int64(timestampMs);
+  for (const proposal of proposals) {
+    writer.tag(2, WireType.LengthDelimited).fork();
+    writer.tag(1, WireType.Varint).uint32(proposal.originId);
+    writer.tag(2, WireType.Varint).uint64(proposal.originSequence);
+    writer.tag(3, WireType.LengthDelimited).bytes(proposal.command);
+    writer.tag(4, WireType.Bit32).fixed32(proposal.originIncarnation);
+    writer.join();
+  }
+  return writer.finish();
 }
 
 /** The commands of an entry. Throws where the bytes are none: a committed entry is always whole. */

@@ -35,7 +35,7 @@ interface Outgoing {
   readonly messages: PeerMessage[];
   readonly forwards: Forward[];
   status: ServerStatus | undefined;
-  /** A frame is due although nothing else is to be said. */
+  /** A frame must leave at the end of this turn. */
   due: boolean;
 }
 
@@ -74,17 +74,31 @@ export class Peers {
     return this.#peers.get(peerId)?.connected ?? false;
   }
 
+  /**
+   * Queues a peer message. One that only tells the commit index waits for company: the news of the
+   * acknowledged index follows at once as a rule, and else the next tick takes it along.
+   */
   send(message: PeerMessage): void {
-    this.#outgoingTo(message.to).messages.push(message);
+    const outgoing = this.#outgoingTo(message.to);
+    const patient = isPatient(message);
+    const last = outgoing.messages.at(-1);
+    if (patient && last !== undefined && isPatient(last)) outgoing.messages.pop();
+    outgoing.messages.push(message);
+    if (!patient) outgoing.due = true;
   }
 
   forward(peerId: number, forward: Forward): void {
-    this.#outgoingTo(peerId).forwards.push(forward);
+    const outgoing = this.#outgoingTo(peerId);
+    outgoing.forwards.push(forward);
+    outgoing.due = true;
   }
 
   sendStatus(status: ServerStatus): void {
     for (const peer of this.#peers.values()) {
-      if (peer.connected) this.#outgoingTo(peer.peerId).status = status;
+      if (!peer.connected) continue;
+      const outgoing = this.#outgoingTo(peer.peerId);
+      outgoing.status = status;
+      outgoing.due = true;
     }
   }
 
@@ -95,6 +109,11 @@ export class Peers {
     }
   }
 
+  /** Lets everything leave that has waited for company. */
+  hurry(): void {
+    for (const outgoing of this.#outgoing.values()) outgoing.due = true;
+  }
+
   /**
    * Sends what this turn has gathered. `addTo` completes each frame. Lost frames are consensus'
    * daily bread.
@@ -102,8 +121,10 @@ export class Peers {
   flush(addTo: (peerId: number) => Pick<FrameShape, "acknowledged" | "wallClockMs">): void {
     if (this.#outgoing.size === 0) return;
     for (const [peerId, outgoing] of this.#outgoing) {
-      if (!this.isConnected(peerId)) continue;
-      const parts = splitToFrames(outgoing);
+      const connected = this.isConnected(peerId);
+      if (connected && !outgoing.due) continue;
+      this.#outgoing.delete(peerId);
+      const parts = connected ? splitToFrames(outgoing) : [];
       for (const part of parts) {
         const status = part === parts[0] ? outgoing.status : undefined;
         const frame = encodePeerFrame({
@@ -119,7 +140,6 @@ export class Peers {
         this.#transport.send(peerId, frame);
       }
     }
-    this.#outgoing.clear();
   }
 
   #outgoingTo(peerId: number): Outgoing {
@@ -130,6 +150,10 @@ export class Peers {
     }
     return outgoing;
   }
+}
+
+function isPatient(message: PeerMessage): boolean {
+  return message.kind === "heartbeat" && !message.wantsAnswer;
 }
 
 type FramePart = Pick<Outgoing, "messages" | "forwards">;

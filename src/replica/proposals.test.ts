@@ -1,10 +1,9 @@
 // The leader's queue and the origin's open commands, without a cluster.
 import { describe, expect, it } from "vitest";
 import { HandOver } from "./hand-over.ts";
-import { entryBytesMax, pendingProposalsMax } from "./limits.ts";
+import { entryBytesMax, entryCommandsMax, pendingProposalsMax, writeBytesMax } from "./limits.ts";
 import { PendingProposals, type ProposalFields, ProposalQueue } from "./proposals.ts";
 import type { ProposalAnswer } from "./service.ts";
-import { commandsPerEntryMax } from "./state-machine.ts";
 
 function proposal(originSequence: number, options: Partial<ProposalFields> = {}): ProposalFields {
   return {
@@ -20,8 +19,10 @@ function drained(queue: ProposalQueue): number[][] {
   const entries: number[][] = [];
   queue.drain({
     mayWrite: () => true,
-    propose: (proposals) => {
-      entries.push(proposals.map(({ originSequence }) => Number(originSequence)));
+    propose: (made) => {
+      for (const proposals of made) {
+        entries.push(proposals.map(({ originSequence }) => Number(originSequence)));
+      }
       return true;
     },
   });
@@ -56,23 +57,24 @@ describe("the leader's queue", () => {
 
   it("makes entries within the limits, and keeps what cannot be proposed", () => {
     const queue = new ProposalQueue();
-    const many = Array.from({ length: commandsPerEntryMax + 1 }, (_, i) => proposal(i + 1));
+    const many = Array.from({ length: entryCommandsMax + 1 }, (_, i) => proposal(i + 1));
     queue.add(many, true);
-    expect(drained(queue).map((entry) => entry.length)).toEqual([commandsPerEntryMax, 1]);
+    expect(drained(queue).map((entry) => entry.length)).toEqual([entryCommandsMax, 1]);
     const long = new Uint8Array(entryBytesMax / 2 + 1);
     queue.add([proposal(1, { command: long }), proposal(2, { command: long })], true);
     queue.drain({ mayWrite: () => true, propose: () => false });
     expect(drained(queue)).toEqual([[1], [2]]);
+    expect(drained(queue)).toEqual([]);
   });
 
-  it("waits for the disk unless what waits fills an entry", () => {
+  it("waits for the disk unless what waits is worth a write of its own", () => {
     const queue = new ProposalQueue();
     queue.add([proposal(1)], true);
     let proposed = 0;
     const into = { mayWrite: () => false, propose: () => ++proposed > 0 };
     queue.drain(into);
     expect(proposed).toBe(0);
-    queue.add([proposal(2, { command: new Uint8Array(entryBytesMax - 10) })], false);
+    queue.add([proposal(2, { command: new Uint8Array(writeBytesMax) })], false);
     queue.drain(into);
     expect(proposed).toBe(1);
   });

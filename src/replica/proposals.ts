@@ -6,11 +6,13 @@ import type { ForwardedCommands, Proposal } from "../proto/gen/cluster/v1/peer_p
 import {
   commandBytesMax,
   entryBytesMax,
+  entryCommandsMax,
   pendingProposalBytesMax,
   pendingProposalsMax,
+  writeBytesMax,
 } from "./limits.ts";
 import type { ProposalAnswer } from "./service.ts";
-import { commandsPerEntryMax, type Position } from "./state-machine.ts";
+import type { Position } from "./state-machine.ts";
 
 /** What of a Proposal matters here. */
 export type ProposalFields = Pick<
@@ -194,20 +196,22 @@ export class ProposalQueue {
   }
 
   /**
-   * Makes entries while `mayWrite`, or while what waits would fill one. `propose` answers false
-   * where it cannot be taken now; then it waits here.
+   * Makes entries of all that waits when `mayWrite`, or when it would fill a write of its own.
+   * `propose` gets the commands of each entry and answers false where they cannot be taken now; then
+   * they wait here.
    */
   drain(into: {
     readonly mayWrite: () => boolean;
-    readonly propose: (proposals: readonly ProposalFields[]) => boolean;
+    readonly propose: (entries: readonly (readonly ProposalFields[])[]) => boolean;
   }): void {
-    while (this.#queue.length > 0 && (into.mayWrite() || this.#isFull)) {
-      const proposals = this.#take();
-      if (into.propose(proposals)) continue;
-      this.#queue = [...proposals, ...this.#queue];
-      for (const { command } of proposals) this.#bytes += command.length;
-      return;
+    if (this.#queue.length === 0 || !(into.mayWrite() || this.#bytes >= writeBytesMax)) return;
+    const entries: ProposalFields[][] = [];
+    for (let start = 0; start < this.#queue.length; start += entries.at(-1)!.length) {
+      entries.push(this.#entryFrom(start));
     }
+    if (!into.propose(entries)) return;
+    this.#queue = [];
+    this.#bytes = 0;
   }
 
   /** Forgets everything: this replica does not lead, or not in the same term. */
@@ -222,24 +226,15 @@ export class ProposalQueue {
     this.#bytes = this.#queue.reduce((sum, { command }) => sum + command.length, 0);
   }
 
-  /** Whether waiting for more would only delay. */
-  get #isFull(): boolean {
-    return this.#bytes >= entryBytesMax || this.#queue.length >= commandsPerEntryMax;
-  }
-
-  /** Takes out what fits into one entry, in order; at least one where there is any. */
-  #take(): ProposalFields[] {
+  /** The commands from `start` on that make one entry; at least one. */
+  #entryFrom(start: number): ProposalFields[] {
     let bytes = 0;
-    let count = 0;
-    for (const { command } of this.#queue) {
-      if (count === commandsPerEntryMax) break;
-      if (count > 0 && bytes + command.length > entryBytesMax) break;
-      bytes += command.length;
-      count += 1;
+    let end = start;
+    while (end < this.#queue.length && end - start < entryCommandsMax) {
+      bytes += this.#queue[end]!.command.length;
+      if (end > start && bytes > entryBytesMax) break;
+      end += 1;
     }
-    const taken = this.#queue.slice(0, count);
-    this.#queue = this.#queue.slice(count);
-    this.#bytes -= bytes;
-    return taken;
+    return this.#queue.slice(start, end);
   }
 }

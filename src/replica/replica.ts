@@ -258,6 +258,7 @@ export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
     const nowMs = clock.monotonicMs();
     this.#time.hear(this.#id, { wallMs: clock.wallMs(), monotonicMs: nowMs });
     this.#consensus?.tick(nowMs);
+    this.#peers.hurry();
     for (const requestId of this.#reads.unanswered(nowMs)) {
       this.#consensus?.step({ kind: "readIndex", requestId });
     }
@@ -368,13 +369,10 @@ export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
     if (consensus === undefined || !consensus.leads) return;
     this.#queue.drain({
       mayWrite: () => consensus.isDiskIdle,
-      propose: (proposals) => {
+      propose: (entries) => {
         const stampMs = this.#time.nextStampMs(this.#members, this.#options.clock.monotonicMs());
-        const payload = encodeEntryPayload({
-          timestampMs: BigInt(stampMs),
-          proposals: [...proposals],
-        });
-        return !consensus.step({ kind: "propose", payloads: [payload] }).proposalDropped;
+        const payloads = entries.map((proposals) => encodeEntryPayload(stampMs, proposals));
+        return !consensus.step({ kind: "propose", payloads }).proposalDropped;
       },
     });
   }

@@ -562,6 +562,13 @@ export declare type Heartbeat = Message<"cluster.v1.Heartbeat"> & {
    * @generated from field: uint64 read_sequence = 2;
    */
   readSequence: bigint;
+
+  /**
+   * False: it only tells the commit index, and nothing is to be sent back.
+   *
+   * @generated from field: bool wants_answer = 3;
+   */
+  wantsAnswer: boolean;
 };
 
 /**
