@@ -92,6 +92,25 @@ test("a typed line that is taken back is gone, and typed lines come one by one",
   expect(await reading).toEqual(["hello", "again"]);
 });
 
+test("what follows a screen that was left in the middle of a line begins a line of its own", async () => {
+  const left = setUp("terminal");
+  left.screen.setPrompt("team> ");
+  const reading = linesOf(left.screen);
+  const controlC = "\x03";
+  left.input.write(controlC);
+  await reading;
+  left.screen.print("Bye.");
+  expect(render(left.written())).toEqual(["team> ", "Bye.", ""]);
+
+  const ended = setUp("terminal");
+  ended.screen.setPrompt("team> ");
+  ended.input.write("exit\r");
+  await eventually("the end of the line", () => ended.written().includes("exit\r"));
+  ended.screen.close();
+  ended.screen.print("Bye.");
+  expect(render(ended.written())).toEqual(["team> exit", "Bye.", ""]);
+});
+
 test("without a terminal there is no prompt and no control sequence", async () => {
   const { input, screen, written } = setUp("pipe");
   screen.setPrompt("team> ");

@@ -62,14 +62,21 @@ class TerminalScreen implements Screen {
   readonly #reader: Interface;
   readonly #output: NodeJS.WriteStream;
   #isClosed = false;
+  /** Whether the cursor stands behind the prompt, in a line that nobody has ended yet. */
+  #isPrompting = false;
 
   constructor(reader: Interface, output: NodeJS.WriteStream) {
     this.#reader = reader;
     this.#output = output;
     // Asked for at once: lines that come before anybody reads wait here instead of being lost.
     this.lines = reader[Symbol.asyncIterator]();
+    reader.on("line", () => {
+      this.#isPrompting = false;
+    });
     reader.once("close", () => {
       this.#isClosed = true;
+      // By Control-C or Control-D, or from within: what follows begins a line of its own.
+      if (this.#isPrompting) output.write("\r\n");
     });
   }
 
@@ -84,12 +91,17 @@ class TerminalScreen implements Screen {
     cursorTo(this.#output, 0);
     clearScreenDown(this.#output);
     this.#output.write(`${text}\n`);
-    this.#reader.prompt(true);
+    this.#prompt();
   }
 
   setPrompt(prompt: string): void {
     if (this.#isClosed) return;
     this.#reader.setPrompt(prompt);
+    this.#prompt();
+  }
+
+  #prompt(): void {
+    this.#isPrompting = true;
     this.#reader.prompt(true);
   }
 

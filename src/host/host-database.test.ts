@@ -96,6 +96,44 @@ describe("a transaction", () => {
     database.transaction(() => insert.run(3).changes);
   });
 
+  it("may wait for a common commit, is seen at once, and is rolled back alone", async () => {
+    const database = open({ commitDelayMs: 5 });
+    database.exec(schema);
+    const insert = database.prepare("INSERT INTO item (id) VALUES (?)");
+    const count = () => database.prepare("SELECT count(*) AS n FROM item").get()?.["n"];
+    database.transaction(() => insert.run(1).changes);
+    const failing = () => {
+      insert.run(2);
+      insert.run(1);
+    };
+    expect(() => database.transaction(failing)).toThrow(/UNIQUE/);
+    database.transaction(() => insert.run(3).changes);
+    expect(count()).toBe(2);
+    const other = open();
+    expect(other.prepare("SELECT count(*) AS n FROM item").get()?.["n"]).toBe(0);
+    const seen = () => other.prepare("SELECT count(*) AS n FROM item").get()?.["n"] === 2;
+    await eventually("the commit", seen);
+  });
+
+  it("that waits for its commit is committed when the database is closed", async () => {
+    const database = open({ commitDelayMs: 60_000 });
+    database.exec(schema);
+    database.transaction(() => database.prepare("INSERT INTO item (id) VALUES (1)").run().changes);
+    database.close();
+    await database.whenClosed();
+    opened = [];
+    expect(open().prepare("SELECT count(*) AS n FROM item").get()?.["n"]).toBe(1);
+  });
+
+  it("does not wait for ever while others come", () => {
+    const database = open({ commitDelayMs: 60_000 });
+    database.exec(schema);
+    const insert = database.prepare("INSERT INTO item (body) VALUES ('')");
+    for (let i = 0; i < 16; i++) database.transaction(() => insert.run().changes);
+    const other = open();
+    expect(other.prepare("SELECT count(*) AS n FROM item").get()?.["n"]).toBe(16);
+  });
+
   it("refuses another inside, and a promise, and leaves nothing of either", () => {
     const database = open();
     database.exec(schema);

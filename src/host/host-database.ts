@@ -21,6 +21,8 @@ const busyTimeoutMs = 5_000;
  * Statements kept prepared; the one prepared longest ago goes first. To prepare one costs 13 µs.
  */
 const statementsMax = 512;
+/** Transactions that are committed together at most, so that a commit takes few milliseconds. */
+const transactionsPerCommitMax = 16;
 /** Negative: KiB. */
 const cacheKiB = -64 * 1024;
 
@@ -30,6 +32,12 @@ export interface HostDatabaseOptions {
    * Path of the file, made when it is not there; ":memory:" for one that is gone when it is closed.
    */
   readonly path: string;
+  /**
+   * How long a transaction may wait to be committed together with the next ones (0: not at all). A
+   * process that dies meanwhile loses them: for state that is made anew from a log. Each is still
+   * rolled back alone when its body throws.
+   */
+  readonly commitDelayMs?: number;
   /** How often the WAL is brought into the file (500). */
   readonly checkpointIntervalMs?: number;
   /**
@@ -45,8 +53,8 @@ export interface HostDatabaseOptions {
 }
 
 /**
- * One SQLite file. A committed transaction survives the death of the process at once, and a power
- * failure after the next checkpoint: what must not be lost is in the log. Integer parameters reach
+ * One SQLite file. A committed transaction survives the death of the process, and a power failure
+ * after the next checkpoint: what must not be lost is in the log. Integer parameters reach
  * SQLite as REAL: columns of type INTEGER and comparisons with them take them as integers, an
  * expression of parameters alone does not.
  */
@@ -55,6 +63,14 @@ export class HostDatabase implements Database {
   readonly #statements = new Map<string, Statement>();
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
+  readonly #savepoint: StatementSync;
+  readonly #release: StatementSync;
+  readonly #commitDelayMs: number;
+  readonly #onFailure: (error: Error) => void;
+  #inBody = false;
+  /** Transactions that wait for their common commit. */
+  #uncommitted = 0;
+  #commitTimer: NodeJS.Timeout | undefined;
   readonly #gate = gateAt(new SharedArrayBuffer(writeGateBytes));
   readonly #worker: Worker | undefined;
   readonly #closed: Promise<void>;
@@ -82,8 +98,12 @@ export class HostDatabase implements Database {
       );
       this.#closed = new Promise((resolve) => this.#worker?.once("exit", () => resolve()));
     }
+    this.#commitDelayMs = options.commitDelayMs ?? 0;
+    this.#onFailure = options.onFailure;
     this.#begin = this.#database.prepare("BEGIN IMMEDIATE");
     this.#commit = this.#database.prepare("COMMIT");
+    this.#savepoint = this.#database.prepare("SAVEPOINT body");
+    this.#release = this.#database.prepare("RELEASE body");
   }
 
   prepare(sql: string): Statement {
@@ -106,18 +126,55 @@ export class HostDatabase implements Database {
 
   /** A transaction inside a transaction is a bug, and so is a body that answers a promise. */
   transaction<T>(body: () => NotAPromise<T>): T {
-    assert(!this.#database.isTransaction, "a transaction inside a transaction");
-    beginWriting(this.#gate, busyTimeoutMs);
+    assert(!this.#inBody, "a transaction inside a transaction");
+    this.#inBody = true;
     try {
-      this.#begin.run();
+      if (!this.#database.isTransaction) {
+        beginWriting(this.#gate, busyTimeoutMs);
+        this.#begin.run();
+      }
+      this.#savepoint.run();
       const result = body();
       assert(!isPromise(result), "a transaction must be synchronous");
-      this.#commit.run();
+      this.#release.run();
+      this.#uncommitted += 1;
+      this.#commitLater();
       return result as T;
     } catch (error) {
-      // Some errors, such as a full disk, have ended it already.
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      this.#rollBackBody();
       throw error;
+    } finally {
+      this.#inBody = false;
+    }
+  }
+
+  #rollBackBody(): void {
+    // Some errors, such as a full disk, have ended the whole transaction already.
+    if (this.#database.isTransaction) this.#database.exec("ROLLBACK TO body; RELEASE body");
+    if (this.#uncommitted === 0) this.#commitNow();
+  }
+
+  /** At once, or with the next ones. */
+  #commitLater(): void {
+    if (this.#commitDelayMs === 0 || this.#uncommitted >= transactionsPerCommitMax) {
+      this.#commitNow();
+    } else {
+      this.#commitTimer ??= setTimeout(() => {
+        try {
+          this.#commitNow();
+        } catch (error) {
+          this.#onFailure(error instanceof Error ? error : new Error(String(error)));
+        }
+      }, this.#commitDelayMs);
+    }
+  }
+
+  #commitNow(): void {
+    clearTimeout(this.#commitTimer);
+    this.#commitTimer = undefined;
+    this.#uncommitted = 0;
+    try {
+      if (this.#database.isTransaction) this.#commit.run();
     } finally {
       endWriting(this.#gate);
     }
@@ -125,9 +182,11 @@ export class HostDatabase implements Database {
 
   /** The last checkpoint follows in the other thread; see `whenClosed`. */
   close(): void {
+    if (this.#uncommitted > 0) this.#commitNow();
     this.#statements.clear();
     this.#database.close();
     const request: CheckpointRequest = "close";
+    this.#worker?.ref();
     this.#worker?.postMessage(request);
   }
 

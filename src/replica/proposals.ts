@@ -197,8 +197,8 @@ export class ProposalQueue {
 
   /**
    * Makes entries of all that waits when `mayWrite`, or when it would fill a write of its own.
-   * `propose` gets the commands of each entry and answers false where they cannot be taken now; then
-   * they wait here.
+   * `propose` gets the commands of each entry and answers false where they cannot be taken now;
+   * then they wait here.
    */
   drain(into: {
     readonly mayWrite: () => boolean;

@@ -3,13 +3,12 @@ import { join } from "node:path";
 import { type Chat, openChat } from "../chat/index.ts";
 import { HostDatabase } from "../host/index.ts";
 import { asStartError, type DataFolder } from "./data-folder.ts";
+import { chatCommitDelayMs } from "./limits.ts";
 import { StartError } from "./start-error.ts";
 
 /** The file's name in a data folder. */
 export const chatFileName = "chat.db";
 
-/** Any interval will do. */
-const closePollMs = 1_000;
 /** SQLITE_CORRUPT and SQLITE_NOTADB. */
 const damageCodes: readonly unknown[] = [11, 26];
 
@@ -43,18 +42,14 @@ export function openChatState(
 export function openChatFile(path: string, onFailure: (error: Error) => void): OpenChatState {
   let database: HostDatabase | undefined;
   try {
-    database = new HostDatabase({ path, onFailure });
+    database = new HostDatabase({ path, onFailure, commitDelayMs: chatCommitDelayMs });
     const opened = database;
     const chat = openChat(opened);
     return {
       chat,
       close: async () => {
-        // The thread of the last checkpoint does not keep the process; where nothing else does,
-        // this must.
-        const keepProcess = setInterval(() => undefined, closePollMs);
         opened.close();
         await opened.whenClosed();
-        clearInterval(keepProcess);
       },
     };
   } catch (error) {

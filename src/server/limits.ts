@@ -20,3 +20,8 @@ export const logBufferBytesMax = 8 * 1024 * 1024;
 export const logFileTimeoutMs = 60_000;
 /** How often a server looks whether that file is there, in ms. */
 export const logFilePollMs = 5;
+/**
+ * How long applied entries may wait for a common commit of chat.db. What is lost of it when the
+ * process dies is applied again from the log.
+ */
+export const chatCommitDelayMs = 10;

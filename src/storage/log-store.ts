@@ -25,7 +25,7 @@ import type { Entry, LogIndex, Term } from "./types.ts";
 export interface LogStoreOptions {
   /** Subfolder of the data folder ("log"). */
   readonly folder?: string;
-  /** Bytes of a new segment file (32 MiB), a multiple of 4096. */
+  /** Bytes of a new segment file (8 MiB), a multiple of 4096. */
   readonly segmentBytes?: number;
   /**
    * Payload bytes of recent entries kept in memory (32 MiB); entries not yet written come on top.
