@@ -79,6 +79,18 @@ describe("the leader's queue", () => {
     expect(proposed).toBe(1);
   });
 
+  it("makes one write's worth at a time of a long queue", () => {
+    const queue = new ProposalQueue();
+    const command = new Uint8Array(entryBytesMax);
+    queue.add(
+      [1, 2, 3, 4, 5].map((sequence) => proposal(sequence, { command })),
+      true,
+    );
+    expect(drained(queue)).toEqual([[1], [2]]);
+    expect(drained(queue)).toEqual([[3], [4]]);
+    expect(drained(queue)).toEqual([[5]]);
+  });
+
   it("drops commands that a peer hands on for another origin, or in another term", () => {
     const queue = new ProposalQueue();
     const forward = {

@@ -196,7 +196,8 @@ export class ProposalQueue {
   }
 
   /**
-   * Makes entries of all that waits when `mayWrite`, or when it would fill a write of its own.
+   * Makes entries of what waits when `mayWrite`, or when it would fill a write of its own; one
+   * write's worth at a time, so that a long queue does not hold up everything else.
    * `propose` gets the commands of each entry and answers false where they cannot be taken now;
    * then they wait here.
    */
@@ -206,12 +207,17 @@ export class ProposalQueue {
   }): void {
     if (this.#queue.length === 0 || !(into.mayWrite() || this.#bytes >= writeBytesMax)) return;
     const entries: ProposalFields[][] = [];
-    for (let start = 0; start < this.#queue.length; start += entries.at(-1)!.length) {
-      entries.push(this.#entryFrom(start));
+    let count = 0;
+    let bytes = 0;
+    while (count < this.#queue.length && bytes < writeBytesMax) {
+      const entry = this.#entryFrom(count);
+      entries.push(entry);
+      count += entry.length;
+      for (const { command } of entry) bytes += command.length;
     }
     if (!into.propose(entries)) return;
-    this.#queue = [];
-    this.#bytes = 0;
+    this.#queue = this.#queue.slice(count);
+    this.#bytes -= bytes;
   }
 
   /** Forgets everything: this replica does not lead, or not in the same term. */
