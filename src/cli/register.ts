@@ -32,7 +32,7 @@ export function define(command: Command): void {
           chooseAddresses(options),
         );
         process.stdout.write(
-          `Registered ${person.username}. Log in with: holdfast login -u ${person.username}\n`,
+          `Registered ${person.username}. Log in with: ./holdfast login -u ${person.username}\n`,
         );
       } finally {
         await client.stop();

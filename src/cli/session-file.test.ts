@@ -39,7 +39,7 @@ test.each(["", "{", "null", "[]", '{"username":"ada","token":7,"addresses":[]}']
     const path = filePath();
     writeSession(path, session);
     writeFileSync(path, content);
-    expect(() => readSession(path)).toThrow("log in again with: holdfast login");
+    expect(() => readSession(path)).toThrow("log in again with: ./holdfast login");
   },
 );
 

@@ -35,7 +35,7 @@ export function readSession(path: string): SavedSession | undefined {
   }
   const session = parseSession(text);
   if (session === undefined) {
-    throw new CommandFailure(`${path} does not hold a log-in; log in again with: holdfast login`);
+    throw new CommandFailure(`${path} does not hold a log-in; log in again with: ./holdfast login`);
   }
   return session;
 }
