@@ -77,6 +77,24 @@ describe("faults under load", () => {
     await expectKept(result);
   });
 
+  it("R5: a server that hangs delays writes once, and counts again when back", async () => {
+    const load = new Load(room);
+    const leader = await cluster.waitLeader();
+    const hung = (leader % 3) + 1;
+    const near = clients.filter((client) => client.address !== cluster.server(hung).clientAddress);
+    await load.send(near[0]!);
+    cluster.pause(hung);
+    for (let i = 0; i < 20; i++) await load.send(near[i % near.length]!);
+    const disks = () => load.result().acked.at(-1)?.disks;
+    expect(disks()).toBe(2);
+    cluster.resume(hung);
+    await eventually("three disks again", async () => {
+      await load.send(near[0]!);
+      return disks() === 3;
+    });
+    await expectKept(await load.finish());
+  });
+
   it("R13: all three are killed at once at full load and restarted", async () => {
     const load = new Load(room);
     let stopped = false;
