@@ -2,16 +2,12 @@
 // entries make the same state, outcomes and events on every server. No clock, no chance, no
 // promises; who proposes and who delivers is not here.
 import { assert } from "../base/assert.ts";
+import { commandsPerEntryMax, positionOf } from "../base/position.ts";
 import type { Database } from "../io/database.ts";
 import type { Person } from "../proto/gen/chat/v1/api_pb.js";
 import { applyCommand } from "./apply-command.ts";
 import type { Context } from "./context.ts";
-import {
-  type AppliedCommand,
-  type CommittedEntry,
-  commandsPerEntryMax,
-  positionOf,
-} from "./log.ts";
+import type { AppliedCommand, CommittedEntry } from "./log.ts";
 import { eventsSince } from "./queries/events-since.ts";
 import { findRoom } from "./queries/find-room.ts";
 import { listPeople } from "./queries/list-people.ts";

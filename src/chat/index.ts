@@ -1,13 +1,7 @@
 // The door of the chat floor, in reading order.
 export { Chat, openChat } from "./chat.ts";
 export * from "./limits.ts";
-export {
-  type AppliedCommand,
-  type CommittedEntry,
-  commandsPerEntryMax,
-  type Position,
-  positionOf,
-} from "./log.ts";
+export type { AppliedCommand, CommittedEntry } from "./log.ts";
 export type { ChatQueries, Page, RoomName } from "./queries.ts";
 export { isRejection, nameTaken, pageTooLarge, refused } from "./rejections.ts";
 export { SchemaTooNewError, schemaVersion } from "./schema.ts";

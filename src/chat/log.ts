@@ -1,23 +1,6 @@
-// The form in which the log hands commands to chat. The same small types as
-// src/replica/state-machine.ts, which chat may not import; `server` holds one against the other.
-import type { Brand } from "../base/brand.ts";
-
-/**
- * A command's place in the log: entry index × 2^12 + its ordinal in the entry. Rises strictly, with
- * gaps.
- */
-export type Position = Brand<number, "Position">;
-
-/**
- * Commands that one entry may hold. Must equal `commandsPerEntryMax` of
- * src/replica/state-machine.ts.
- */
-export const commandsPerEntryMax = 4096;
-
-/** The position of the command with this ordinal in the entry with this index. */
-export function positionOf(index: number, ordinal: number): Position {
-  return index * commandsPerEntryMax + ordinal;
-}
+// The form in which the log hands commands to chat: of the same shape as in
+// src/replica/state-machine.ts, which chat may not import; `server` brings the two together.
+import type { Position } from "../base/position.ts";
 
 /** A committed entry with its commands. */
 export interface CommittedEntry {

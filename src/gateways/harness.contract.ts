@@ -1,9 +1,11 @@
 // For tests of this folder: a gateway on a real loopback port over a real chat state, with a
 // replica that applies at once. What a cluster adds (being behind, having no leader, answering
 // late) is switched on by hand.
+
 import { DatabaseSync } from "node:sqlite";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { WebSocket } from "ws";
+import { commandsPerEntryMax, type Position, positionOf } from "../base/position.ts";
 import { type Chat, type ChatEvent, type ChatOutcome, openChat } from "../chat/index.ts";
 
 import type { Clock } from "../io/clock.ts";
@@ -22,12 +24,11 @@ import {
 } from "../proto/gen/chat/v1/command_pb.js";
 import type { Event } from "../proto/gen/chat/v1/event_pb.js";
 import { StatusResponseSchema } from "../proto/gen/cluster/v1/admin_pb.js";
-import type { ProposalAnswer, ReplicaService, WaitAnswer } from "../replica/index.ts";
-import {
-  type AppliedCommand,
-  commandsPerEntryMax,
-  type Position,
-  positionOf,
+import type {
+  AppliedCommand,
+  ProposalAnswer,
+  ReplicaService,
+  WaitAnswer,
 } from "../replica/index.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
 import type { GatewayLimits } from "./limits.ts";

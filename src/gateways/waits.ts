@@ -1,7 +1,8 @@
 // Bounded waits for the replica, as promises. Each answers with a refusal where the time is over;
 // what may be answered without the wait is for the caller to decide.
+
+import type { Position } from "../base/position.ts";
 import { RejectionCode } from "../proto/gen/chat/v1/api_pb.js";
-import type { Position } from "../replica/index.ts";
 import { type Refusal, refuse } from "./errors.ts";
 import type { GatewayContext } from "./gateway-context.ts";
 

@@ -1,19 +1,13 @@
 // Brings committed entries into the state machine, a bounded number at a time, and tells those who
 // wait or listen. Not here: when an entry is committed.
+import { commandsPerEntryMax, type Position, positionOf } from "../base/position.ts";
 import type { Entry } from "../raft/index.ts";
 import type { ClusterTime } from "./cluster-time.ts";
 import { applyBytesMax, applyCommandsMax } from "./limits.ts";
 import type { ReplicaLog } from "./options.ts";
 import { decodeEntryPayload } from "./peer-codec.ts";
 import type { PendingProposals, ProposalFields } from "./proposals.ts";
-import {
-  type AppliedCommand,
-  type CommittedEntry,
-  commandsPerEntryMax,
-  type Position,
-  positionOf,
-  type StateMachine,
-} from "./state-machine.ts";
+import type { AppliedCommand, CommittedEntry, StateMachine } from "./state-machine.ts";
 
 type Listener<Outcome, Event> = (applied: readonly AppliedCommand<Outcome, Event>[]) => void;
 

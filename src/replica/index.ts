@@ -20,7 +20,5 @@ export type { ProposalAnswer, ReplicaService, WaitAnswer } from "./service.ts";
 export type {
   AppliedCommand,
   CommittedEntry,
-  Position,
   StateMachine,
 } from "./state-machine.ts";
-export { commandsPerEntryMax, positionOf } from "./state-machine.ts";

@@ -2,6 +2,8 @@
 // talks to: it keeps each command until it is acknowledged, whoever leads. ProposalQueue is the
 // leader's side: it collects what arrives into entries. Not here: consensus, and exactly-once,
 // which is the state machine's by the command's own id.
+
+import type { Position } from "../base/position.ts";
 import type { ForwardedCommands, Proposal } from "../proto/gen/cluster/v1/peer_pb.js";
 import {
   commandBytesMax,
@@ -12,7 +14,6 @@ import {
   writeBytesMax,
 } from "./limits.ts";
 import type { ProposalAnswer } from "./service.ts";
-import type { Position } from "./state-machine.ts";
 
 /** What of a Proposal matters here. */
 export type ProposalFields = Pick<

@@ -1,10 +1,11 @@
 // Reads that must wait: until a position is applied here, or until the leader has confirmed that it
 // still leads (dissertation §6.4). Only bookkeeping; the queries themselves are the state
 // machine's.
+
+import type { Position } from "../base/position.ts";
 import type { Clock } from "../io/clock.ts";
 import { readRetryMs, waitingReadsMax } from "./limits.ts";
 import type { WaitAnswer } from "./service.ts";
-import type { Position } from "./state-machine.ts";
 
 interface PositionWait {
   readonly position: Position;

@@ -1,7 +1,9 @@
 // A small world for tests of the replica: several replicas in one thread on virtual time, with
 // links that can be cut, processes that die, hang and come back, and disks that lose what was not
 // durable. The simulator is another matter.
+
 import { decodeUtf8, encodeUtf8 } from "../base/bytes.ts";
+import { positionOf } from "../base/position.ts";
 import { Random } from "../base/random.ts";
 import type { Clock, Timer } from "../io/clock.ts";
 import type { Transport, TransportHandler } from "../io/transport.ts";
@@ -10,7 +12,6 @@ import {
   type AppliedCommand,
   type CommittedEntry,
   type ProposalAnswer,
-  positionOf,
   Replica,
   type ReplicaIdentity,
   type ReplicaLog,

@@ -3,6 +3,7 @@
 // proposal) is one turn; at its end the frames leave, committed entries are applied, and clients
 // are answered. Synchronous throughout: no promise, no await. Not here: sockets, files, chat.
 import { assert } from "../base/assert.ts";
+import type { Position } from "../base/position.ts";
 import type { Timer } from "../io/clock.ts";
 import type { HelloVerdict } from "../io/transport.ts";
 import type { ServerStatus, StatusResponse } from "../proto/gen/cluster/v1/admin_pb.js";
@@ -27,7 +28,7 @@ import { Peers } from "./peers.ts";
 import { PendingProposals, ProposalQueue } from "./proposals.ts";
 import { WaitingReads } from "./reads.ts";
 import type { ProposalAnswer, ReplicaService, WaitAnswer } from "./service.ts";
-import type { AppliedCommand, Position } from "./state-machine.ts";
+import type { AppliedCommand } from "./state-machine.ts";
 import { clusterStatus, ownStatus, readinessOf } from "./status.ts";
 
 /** A replica that has been made but not started. `start` it once; `stop` it once. */

@@ -1,7 +1,9 @@
 // What gateways see of a replica: propose, wait, read, listen, status. Everything else of it is
 // private.
+
+import type { Position } from "../base/position.ts";
 import type { StatusResponse } from "../proto/gen/cluster/v1/admin_pb.js";
-import type { AppliedCommand, Position } from "./state-machine.ts";
+import type { AppliedCommand } from "./state-machine.ts";
 
 /** What became of a proposal. */
 export type ProposalAnswer<Outcome> =

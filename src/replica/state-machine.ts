@@ -1,20 +1,6 @@
 // What a replica needs of the state machine that it replicates. `chat` fits it; the replica knows
 // no chat.
-import type { Brand } from "../base/brand.ts";
-
-/**
- * A command's place in the log: entry index × 2^12 + its ordinal in the entry. Rises strictly from
- * command to command, with gaps. Fits a double up to index 2^41.
- */
-export type Position = Brand<number, "Position">;
-
-/** Commands that one entry may hold; the ordinal's range in a Position. */
-export const commandsPerEntryMax = 4096;
-
-/** The position of the command with this ordinal in the entry with this index. */
-export function positionOf(index: number, ordinal: number): Position {
-  return index * commandsPerEntryMax + ordinal;
-}
+import type { Position } from "../base/position.ts";
 
 /** A committed entry with its commands, in the form in which the state machine gets it. */
 export interface CommittedEntry {
