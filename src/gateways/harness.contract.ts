@@ -394,3 +394,36 @@ export function byName(name: string) {
 export function codeOf(reply: Reply): RejectionCode | undefined {
   return reply.body.case === "rejected" ? reply.body.value.code : undefined;
 }
+
+/** A session that is open and live. */
+export async function enterSession(
+  server: TestServer,
+  token: string,
+  cursor?: Uint8Array,
+): Promise<SessionClient> {
+  const client = await server.connect();
+  const reply = await client.hello(token, cursor === undefined ? {} : { cursor });
+  if (reply.body.case !== "welcome") throw new Error(`not welcome: ${reply.body.case}`);
+  return client;
+}
+
+/** Messages into a room as if other people's servers had brought them. */
+export function sayElsewhere(
+  server: TestServer,
+  said: { readonly roomId: number; readonly bodies: readonly string[]; readonly userId?: number },
+): void {
+  const { roomId, bodies, userId = 1 } = said;
+  server.replica.applyNow(
+    bodies.map((body) => ({
+      id: crypto.getRandomValues(new Uint8Array(16)),
+      userId,
+      sessionId: userId,
+      body: { case: "sendMessage", value: { roomId, body } },
+    })),
+  );
+}
+
+/** Bodies m<start> … m<end - 1>. */
+export function numberedBodies(start: number, end: number): string[] {
+  return Array.from({ length: end - start }, (_, i) => `m${start + i}`);
+}

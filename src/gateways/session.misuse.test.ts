@@ -13,7 +13,10 @@ import {
   byId,
   byName,
   codeOf,
+  enterSession,
+  numberedBodies,
   type SessionClient,
+  sayElsewhere,
   startServer,
   type TestServer,
 } from "./harness.contract.ts";
@@ -29,33 +32,10 @@ async function start(limits: Partial<GatewayLimits> = {}): Promise<TestServer> {
   return server;
 }
 
-/** A session that is open and live. */
-async function enter(token: string, cursor?: Uint8Array): Promise<SessionClient> {
-  const client = await server.connect();
-  const reply = await client.hello(token, cursor === undefined ? {} : { cursor });
-  expect(reply.body.case).toBe("welcome");
-  return client;
-}
-
-/** Messages into a room as if other people's servers had brought them. */
-function sayElsewhere(roomId: number, bodies: readonly string[], userId = 1): void {
-  server.replica.applyNow(
-    bodies.map((body) => ({
-      id: crypto.getRandomValues(new Uint8Array(16)),
-      userId,
-      sessionId: userId,
-      body: { case: "sendMessage", value: { roomId, body } },
-    })),
-  );
-}
-
-const range = (start: number, end: number) =>
-  Array.from({ length: end - start }, (_, i) => `m${start + i}`);
-
 describe("what a client does wrong (S6)", () => {
   /** Opens a socket that has not said hello, and a neighbour who must not notice anything. */
   async function withNeighbour(misbehave: (client: SessionClient, token: string) => unknown) {
-    const neighbour = await enter(await server.enter("neighbour"));
+    const neighbour = await enterSession(server, await server.enter("neighbour"));
     const token = await server.enter("ada");
     const client = await server.connect();
     await misbehave(client, token);
@@ -244,9 +224,9 @@ describe("what a client does wrong (S6)", () => {
 
   it("more requests at once than allowed are refused, and the others served", async () => {
     await start({ requestsInFlightMax: 10 });
-    const client = await enter(await server.enter("ada"));
+    const client = await enterSession(server, await server.enter("ada"));
     server.replica.holdsAnswers = true;
-    const replies = range(0, 15).map((body) => client.say(1, body));
+    const replies = numberedBodies(0, 15).map((body) => client.say(1, body));
     const refused = await Promise.all(replies.slice(10));
     expect(refused.map(codeOf)).toEqual(new Array(5).fill(OVERLOADED));
     const [first] = refused;
@@ -258,9 +238,9 @@ describe("what a client does wrong (S6)", () => {
 
   it("a frame of more requests than may be open at once ends the stream", async () => {
     await start({ requestsInFlightMax: 10 });
-    const client = await enter(await server.enter("ada"));
+    const client = await enterSession(server, await server.enter("ada"));
     const body = { case: "ping", value: {} } as const;
-    client.send(...range(0, 11).map((_, i) => ({ requestId: i + 10, body })));
+    client.send(...numberedBodies(0, 11).map((_, i) => ({ requestId: i + 10, body })));
     expect((await client.closed).code).toBe(1009);
     expect(client.goodbyes[0]).toMatchObject({ code: TOO_LARGE });
   });
@@ -272,22 +252,22 @@ describe("what a client does wrong (S6)", () => {
       lingerMs: 10_000,
     });
     const slowToken = await server.enter("ada");
-    const reader = await enter(await server.enter("bob"));
+    const reader = await enterSession(server, await server.enter("bob"));
     await reader.ask({ case: "joinRoom", value: { room: byName("@ada") } });
-    const slow = await enter(slowToken);
+    const slow = await enterSession(server, slowToken);
     slow.socket.pause();
     // The system's own buffers take some 10 MB before anything waits in the server.
     const text = "x".repeat(16_000);
-    const bodies = range(0, 1_600).map((name) => name + text);
+    const bodies = numberedBodies(0, 1_600).map((name) => name + text);
     for (let i = 0; i < bodies.length; i += 20) {
-      sayElsewhere(1, bodies.slice(i, i + 20));
+      sayElsewhere(server, { roomId: 1, bodies: bodies.slice(i, i + 20) });
       await reader.until(() => reader.bodies().length === i + 20);
     }
     slow.socket.resume();
     expect((await slow.closed).code).toBe(1013);
     expect(slow.goodbyes).toMatchObject([{ code: OVERLOADED, retryAfterMs: 200 }]);
     expect(slow.bodies().length).toBeLessThan(bodies.length);
-    const again = await enter(slowToken, slow.cursor);
+    const again = await enterSession(server, slowToken, slow.cursor);
     await again.until(() => slow.bodies().length + again.bodies().length >= bodies.length);
     expect([...slow.bodies(), ...again.bodies()].join() === bodies.join()).toBe(true);
     expect(reader.goodbyes).toEqual([]);

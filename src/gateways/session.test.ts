@@ -7,7 +7,9 @@ import {
   byId,
   byName,
   codeOf,
-  type SessionClient,
+  enterSession,
+  numberedBodies,
+  sayElsewhere,
   startServer,
   type TestServer,
 } from "./harness.contract.ts";
@@ -22,29 +24,6 @@ async function start(limits: Partial<GatewayLimits> = {}): Promise<TestServer> {
   server = await startServer(limits);
   return server;
 }
-
-/** A session that is open and live. */
-async function enter(token: string, cursor?: Uint8Array): Promise<SessionClient> {
-  const client = await server.connect();
-  const reply = await client.hello(token, cursor === undefined ? {} : { cursor });
-  expect(reply.body.case).toBe("welcome");
-  return client;
-}
-
-/** Messages into a room as if other people's servers had brought them. */
-function sayElsewhere(roomId: number, bodies: readonly string[], userId = 1): void {
-  server.replica.applyNow(
-    bodies.map((body) => ({
-      id: crypto.getRandomValues(new Uint8Array(16)),
-      userId,
-      sessionId: userId,
-      body: { case: "sendMessage", value: { roomId, body } },
-    })),
-  );
-}
-
-const range = (start: number, end: number) =>
-  Array.from({ length: end - start }, (_, i) => `m${start + i}`);
 
 describe("a session (K4)", () => {
   it("welcomes with who one is, where the servers are, and where to resume", async () => {
@@ -73,7 +52,7 @@ describe("a session (K4)", () => {
 
   it("answers every kind of request", async () => {
     await start();
-    const client = await enter(await server.enter("ada"));
+    const client = await enterSession(server, await server.enter("ada"));
     const answers = [
       await client.ask({ case: "createRoom", value: { name: "deck" } }),
       await client.ask({ case: "joinRoom", value: { room: byName("deck") } }),
@@ -112,9 +91,9 @@ describe("a session (K4)", () => {
   it("delivers to everyone in the room, and to nobody else (S7)", async () => {
     await start();
     const [ada, bob, eve] = [
-      await enter(await server.enter("ada")),
-      await enter(await server.enter("bob")),
-      await enter(await server.enter("eve")),
+      await enterSession(server, await server.enter("ada")),
+      await enterSession(server, await server.enter("bob")),
+      await enterSession(server, await server.enter("eve")),
     ];
     await bob.ask({ case: "joinRoom", value: { room: byName("@ada") } });
     await ada.ask({ case: "sendMessage", value: { room: byName("@ada"), body: "hello" } });
@@ -129,23 +108,23 @@ describe("a session (K4)", () => {
 
   it("joins what happens in one turn into one frame", async () => {
     await start();
-    const client = await enter(await server.enter("ada"));
+    const client = await enterSession(server, await server.enter("ada"));
     const frames = client.frames;
-    sayElsewhere(1, range(0, 100));
+    sayElsewhere(server, { roomId: 1, bodies: numberedBodies(0, 100) });
     await client.until(() => client.events.length === 100);
     expect(client.frames - frames).toBe(1);
   });
 
   it("splits what is too much for one frame, each part ending with its own cursor", async () => {
     await start({ frameBytesTarget: 4_000 });
-    const client = await enter(await server.enter("ada"));
+    const client = await enterSession(server, await server.enter("ada"));
     const cursors: string[] = [];
     client.socket.on("message", () => cursors.push(Buffer.from(client.cursor).toString("hex")));
-    sayElsewhere(1, range(0, 200));
+    sayElsewhere(server, { roomId: 1, bodies: numberedBodies(0, 200) });
     await client.until(() => client.events.length === 200);
     expect(cursors.length).toBeGreaterThanOrEqual(3);
     expect(new Set(cursors).size).toBe(cursors.length);
-    expect(client.bodies()).toEqual(range(0, 200));
+    expect(client.bodies()).toEqual(numberedBodies(0, 200));
   });
 
   it("sends no events to a stream that does not subscribe", async () => {
@@ -160,7 +139,7 @@ describe("a session (K4)", () => {
 
   it("keeps the order of writes, also behind one that must be looked up", async () => {
     await start();
-    const client = await enter(await server.enter("ada"));
+    const client = await enterSession(server, await server.enter("ada"));
     const create = { case: "createRoom", value: { name: "deck" } } as const;
     server.replica.elsewhere.push({
       id: new Uint8Array(16).fill(9),
@@ -184,29 +163,29 @@ describe("resuming (C5)", () => {
   it("replays what was missed, once and in order, then goes live", async () => {
     await start({ replayPageEvents: 10 });
     const token = await server.enter("ada");
-    const before = await enter(token);
+    const before = await enterSession(server, token);
     await before.say(1, "seen");
     await before.until(() => before.events.length === 1);
     before.socket.close();
     await before.closed;
-    sayElsewhere(1, range(0, 55));
-    const after = await enter(token, before.cursor);
+    sayElsewhere(server, { roomId: 1, bodies: numberedBodies(0, 55) });
+    const after = await enterSession(server, token, before.cursor);
     await after.say(1, "live");
     await after.until(() => after.bodies().includes("live"));
-    expect(after.bodies()).toEqual([...range(0, 55), "live"]);
+    expect(after.bodies()).toEqual([...numberedBodies(0, 55), "live"]);
     expect(after.replies[0]?.body.value).toMatchObject({ recovered: true });
   });
 
   it("neither loses nor doubles anything while others write all the time", async () => {
     await start({ replayPageEvents: 7, frameBytesTarget: 2_000 });
     const token = await server.enter("ada");
-    let cursor = (await enter(token)).cursor;
+    let cursor = (await enterSession(server, token)).cursor;
     const seen: string[] = [];
     let written = 0;
     let isWriting = true;
     const write = () => {
       if (!isWriting) return;
-      sayElsewhere(1, range(written, written + 3));
+      sayElsewhere(server, { roomId: 1, bodies: numberedBodies(written, written + 3) });
       written += 3;
       setImmediate(write);
     };
@@ -224,17 +203,17 @@ describe("resuming (C5)", () => {
       cursor = client.cursor;
     }
     isWriting = false;
-    const last = await enter(token, cursor);
+    const last = await enterSession(server, token, cursor);
     await last.until(() => seen.length + last.events.length >= written);
     seen.push(...last.bodies());
-    expect(seen).toEqual(range(0, written));
+    expect(seen).toEqual(numberedBodies(0, written));
   });
 
   it("says recovered = false where too much was missed, and goes live from now", async () => {
     await start({ replayEventsTotalMax: 20, replayPageEvents: 8 });
     const token = await server.enter("ada");
-    const { cursor } = await enter(token);
-    sayElsewhere(1, range(0, 21));
+    const { cursor } = await enterSession(server, token);
+    sayElsewhere(server, { roomId: 1, bodies: numberedBodies(0, 21) });
     const client = await server.connect();
     const reply = await client.hello(token, { cursor });
     expect(reply.body.value).toMatchObject({ recovered: false });
@@ -246,12 +225,14 @@ describe("resuming (C5)", () => {
   it("lets all come back when more come than may replay at once", async () => {
     await start({ replaysMax: 1 });
     const token = await server.enter("ada");
-    const { cursor } = await enter(token);
-    sayElsewhere(1, range(0, 30));
-    const clients = await Promise.all([1, 2, 3, 4, 5].map(() => enter(token, cursor)));
+    const { cursor } = await enterSession(server, token);
+    sayElsewhere(server, { roomId: 1, bodies: numberedBodies(0, 30) });
+    const clients = await Promise.all(
+      [1, 2, 3, 4, 5].map(() => enterSession(server, token, cursor)),
+    );
     for (const client of clients) {
       await client.until(() => client.events.length === 30);
-      expect(client.bodies()).toEqual(range(0, 30));
+      expect(client.bodies()).toEqual(numberedBodies(0, 30));
     }
   });
 
@@ -289,7 +270,11 @@ describe("resuming (C5)", () => {
     const token = await server.enter("ada");
     const position = server.replica.appliedPosition() + 1;
     server.replica.elsewhere.push({ id: new Uint8Array(16).fill(3), body: { case: undefined } });
-    await enter(token, encodeCursor({ clusterId: server.replica.clusterId(), position }));
+    await enterSession(
+      server,
+      token,
+      encodeCursor({ clusterId: server.replica.clusterId(), position }),
+    );
   });
 });
 
@@ -297,7 +282,7 @@ describe("ended sessions (C1, S3)", () => {
   it("end the streams that came through them, and no others", async () => {
     await start();
     const [first, second] = [await server.enter("ada"), await server.enter("ada")];
-    const [a, b] = [await enter(first), await enter(second)];
+    const [a, b] = [await enterSession(server, first), await enterSession(server, second)];
     const quiet = await server.connect();
     await quiet.hello(first, { subscribe: false });
     await server.call("LogOut", {}, first);
@@ -312,8 +297,8 @@ describe("ended sessions (C1, S3)", () => {
   it("end while their stream replays", async () => {
     await start({ replayPageEvents: 1 });
     const token = await server.enter("ada");
-    const { cursor } = await enter(token);
-    sayElsewhere(1, range(0, 500));
+    const { cursor } = await enterSession(server, token);
+    sayElsewhere(server, { roomId: 1, bodies: numberedBodies(0, 500) });
     const client = await server.connect();
     const reply = client.hello(token, { cursor });
     await server.call("LogOut", {}, token);
@@ -327,7 +312,7 @@ describe("a server that stops (R9)", () => {
   it("says goodbye to the idle at once, and to others after their answers", async () => {
     await start();
     const token = await server.enter("ada");
-    const [idle, busy] = [await enter(token), await enter(token)];
+    const [idle, busy] = [await enterSession(server, token), await enterSession(server, token)];
     server.replica.holdsAnswers = true;
     const proposals = server.replica.proposals;
     const reply = busy.say(1, "x");
@@ -344,7 +329,7 @@ describe("a server that stops (R9)", () => {
 
   it("says goodbye to all before the grace is over", async () => {
     await start();
-    const client = await enter(await server.enter("ada"));
+    const client = await enterSession(server, await server.enter("ada"));
     server.replica.holdsAnswers = true;
     void client.say(1, "x");
     await expect.poll(() => server.replica.proposals).toBeGreaterThan(2);
