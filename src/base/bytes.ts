@@ -49,3 +49,8 @@ export function toHex(bytes: Uint8Array): string {
   for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
   return text;
 }
+
+/** A 64-bit number as 16 lower-case hexadecimal digits. */
+export function toHex64(value: bigint): string {
+  return value.toString(16).padStart(16, "0");
+}

@@ -1,4 +1,5 @@
 // The servers of a cluster as a table for people. Pure.
+import { toHex64 } from "../base/bytes.ts";
 import { printable } from "./item-text.ts";
 import { type Column, formatBytes, formatDuration, formatTable } from "./table.ts";
 
@@ -51,7 +52,7 @@ const neverMs = 0xffff_ffff;
 /** The table under one line that says whose view it is. */
 export function formatStatus(cluster: ClusterLines): string {
   const id = BigInt(cluster.clusterId);
-  const formed = id === 0n ? "not formed yet" : id.toString(16).padStart(16, "0");
+  const formed = id === 0n ? "not formed yet" : toHex64(id);
   const head =
     `cluster ${printable(cluster.clusterName)} (${formed}), ` +
     `as server ${cluster.answeredBy} sees it`;

@@ -1,5 +1,7 @@
 // holdfast status: all servers of the cluster, as any one of them that answers sees it.
+
 import type { Command } from "commander";
+import { toHex64 } from "../base/bytes.ts";
 import type { Client } from "../client/index.ts";
 import { usageFailure } from "./exit.ts";
 import { readSession, sessionFilePath } from "./session-file.ts";
@@ -94,7 +96,7 @@ function describe(status: StatusResponse, options: Options): string {
   return JSON.stringify(
     {
       clusterName,
-      clusterId: BigInt(clusterId).toString(16).padStart(16, "0"),
+      clusterId: toHex64(BigInt(clusterId)),
       answeredBy,
       servers: plain,
     },

@@ -1,5 +1,6 @@
 // Cursors: where a client resumes. Opaque to clients; inside, the cluster's id and a position in
 // its log. Whether a position lies in the future is for the caller to judge.
+import { toHex64 } from "../base/bytes.ts";
 
 /** Bytes of every cursor: 8 of the cluster's id, 8 of the position, both big-endian. */
 export const cursorBytes = 16;
@@ -28,6 +29,6 @@ export function decodeCursor(bytes: Uint8Array): Cursor | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, cursorBytes);
   const position = view.getBigUint64(8);
   if (position > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
-  const clusterId = view.getBigUint64(0).toString(16).padStart(16, "0");
+  const clusterId = toHex64(view.getBigUint64(0));
   return { clusterId, position: Number(position) };
 }

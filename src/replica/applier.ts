@@ -3,9 +3,9 @@
 import { commandsPerEntryMax, type Position, positionOf } from "../base/position.ts";
 import type { Entry } from "../raft/index.ts";
 import type { ClusterTime } from "./cluster-time.ts";
+import { decodeEntry } from "./committed-entry.ts";
 import { applyBytesMax, applyCommandsMax } from "./limits.ts";
 import type { ReplicaLog } from "./options.ts";
-import { decodeEntryPayload } from "./peer-codec.ts";
 import type { PendingProposals, ProposalFields } from "./proposals.ts";
 import type { AppliedCommand, CommittedEntry, StateMachine } from "./state-machine.ts";
 
@@ -71,7 +71,7 @@ export class Applier<Outcome, Event> {
     for (let index = this.#log.lastIndex(); index >= firstIndex; index--) {
       const entry = this.#log.entries(index, index + 1, 0)[0];
       if (entry === undefined || entry.kind !== "commands") continue;
-      this.#time.observeStamp(Number(decodeEntryPayload(entry.payload).timestampMs));
+      this.#time.observeStamp(decodeEntry(entry).committed.timestampMs);
       return;
     }
   }
@@ -85,12 +85,12 @@ export class Applier<Outcome, Event> {
     const start = this.#appliedIndex + 1;
     const entries = this.#log.entries(start, this.#mayApplyTo + 1, applyBytesMax);
     this.#applying = entries;
-    const proposals: ProposalFields[][] = [];
+    const proposals: (readonly ProposalFields[])[] = [];
     const committed: CommittedEntry[] = [];
     let commands = 0;
     for (const entry of entries) {
       if (commands >= applyCommandsMax) break;
-      const decoded = this.#decode(entry);
+      const decoded = decodeEntry(entry);
       commands += decoded.proposals.length;
       proposals.push(decoded.proposals);
       committed.push(decoded.committed);
@@ -101,22 +101,6 @@ export class Applier<Outcome, Event> {
     this.#answerOrigin(proposals, committed, applied);
     if (applied.length > 0) for (const listener of this.#listeners) listener(applied);
     return { progress: true, more: this.#appliedIndex < this.#mayApplyTo };
-  }
-
-  #decode(entry: Entry): { proposals: ProposalFields[]; committed: CommittedEntry } {
-    if (entry.kind !== "commands") {
-      return { proposals: [], committed: { index: entry.index, timestampMs: 0, commands: [] } };
-    }
-    const payload = decodeEntryPayload(entry.payload);
-    const timestampMs = Number(payload.timestampMs);
-    return {
-      proposals: payload.proposals,
-      committed: {
-        index: entry.index,
-        timestampMs,
-        commands: payload.proposals.map((proposal) => proposal.command),
-      },
-    };
   }
 
   #answerOrigin(

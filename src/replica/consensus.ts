@@ -3,8 +3,13 @@
 // connections, the state machine, clients.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { AcknowledgedSchema } from "../proto/gen/cluster/v1/peer_pb.js";
-import type { PeerMessage } from "../raft/index.ts";
-import { type Effects, type Input, Raft, type RoleChange } from "../raft/index.ts";
+import {
+  type Effects,
+  type Input,
+  type PeerMessage,
+  Raft,
+  type RoleChange,
+} from "../raft/index.ts";
 import { type AckPoint, LeaderAcknowledgements } from "./acknowledgements.ts";
 import { appendBytesMax, appendsInFlightMax, uncommittedBytesMax } from "./limits.ts";
 import type { CrashPoint, ReplicaOptions } from "./options.ts";
@@ -16,6 +21,8 @@ export interface ConsensusHooks {
   send(message: PeerMessage): void;
   /** Runs a turn, for what completes later. */
   turn(body: () => void): void;
+  /** The other members as they are now. */
+  peers(): Iterable<Peer>;
   handleRoleChange(change: RoleChange): void;
   handleRead(answer: Effects["reads"][number]): void;
   /** Entries up to here may be applied. */
@@ -130,15 +137,16 @@ export class Consensus {
   step(input: Input): { readonly proposalDropped: boolean } {
     const effects = this.#raft.step(input);
     for (const message of effects.send) this.#hooks.send(message);
-    if (effects.roleChange !== undefined) this.#hooks.handleRoleChange(effects.roleChange);
+    if (effects.roleChange !== undefined) this.#handleRoleChange(effects.roleChange);
     if (effects.persist !== undefined) this.#persist(effects.persist);
     for (const answer of effects.reads) this.#hooks.handleRead(answer);
     this.#hooks.mayApplyTo(effects.applyTo);
     return effects;
   }
 
-  /** Begins to count acknowledgements as a leader, or ends it. */
-  handleRoleChange(change: RoleChange, peers: Iterable<Peer>): void {
+  /** Begins to count acknowledgements as a leader, or ends it, after the rest has been told. */
+  #handleRoleChange(change: RoleChange): void {
+    this.#hooks.handleRoleChange(change);
     if (change.role !== "leader") {
       this.#acknowledgements = undefined;
       return;
@@ -147,7 +155,10 @@ export class Consensus {
       mode: this.#parts.timings.acks,
       liveTimeoutMs: this.#parts.timings.liveTimeoutMs,
       nowMs: this.#parts.clock.monotonicMs(),
-      followers: [...peers].map(({ peerId, connected }) => ({ peer: peerId, connected })),
+      followers: [...this.#hooks.peers()].map(({ peerId, connected }) => ({
+        peer: peerId,
+        connected,
+      })),
     });
   }
 

@@ -2,6 +2,7 @@
 // kept from voting. Pure: hellos in, verdicts out; the caller makes the identity durable before it
 // acts on it. Not here: connections.
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { toHex64 } from "../base/bytes.ts";
 import { type Hello, HelloSchema } from "../proto/gen/cluster/v1/peer_pb.js";
 import { type Identity, IdentitySchema } from "../proto/gen/storage/v1/record_pb.js";
 
@@ -189,9 +190,9 @@ export class Formation {
   #refusalByBirth(hello: Hello): string | undefined {
     const { formed, replicaId, birthNonce } = this.#identity;
     if (formed !== undefined && hello.clusterId !== 0n) {
-      return hello.clusterId === formed.clusterId
-        ? undefined
-        : `this server is of cluster ${hex(formed.clusterId)}, not of ${hex(hello.clusterId)}`;
+      if (hello.clusterId === formed.clusterId) return undefined;
+      const [own, other] = [toHex64(formed.clusterId), toHex64(hello.clusterId)];
+      return `this server is of cluster ${own}, not of ${other}`;
     }
     if (formed !== undefined) {
       const known = formed.births.find((birth) => birth.replicaId === hello.replicaId);
@@ -225,9 +226,4 @@ function decodeHello(bytes: Uint8Array): Hello | undefined {
 
 function refused(reason: string): FormationVerdict {
   return { kind: "refused", reason };
-}
-
-/** A cluster id as people see it: 16 hexadecimal digits. */
-export function hex(clusterId: bigint): string {
-  return clusterId.toString(16).padStart(16, "0");
 }

@@ -2,6 +2,7 @@
 // machine.
 
 export type { AckMode } from "./acknowledgements.ts";
+export { type DecodedEntry, decodeEntry } from "./committed-entry.ts";
 export type { Birth, Formed, ReplicaIdentity } from "./formation.ts";
 export { decodeIdentity, encodeIdentity } from "./formation.ts";
 export { commandBytesMax } from "./limits.ts";
@@ -14,7 +15,6 @@ export type {
   ReplicaTimings,
   ReplicaVotes,
 } from "./options.ts";
-export { decodeEntryPayload } from "./peer-codec.ts";
 export { Replica } from "./replica.ts";
 export type { ProposalAnswer, ReplicaService, WaitAnswer } from "./service.ts";
 export type {

@@ -32,8 +32,11 @@ export const waitingReadsMax = 4_096;
  * (design.md §3).
  */
 export const applyCommandsMax = 64;
-/** Bytes of committed entries read from the log in one go. */
-export const applyBytesMax = 1024 * 1024;
+/**
+ * Bytes of committed entries read from the log in one go, one entry at least: about what
+ * applyCommandsMax commands take, since what is read beyond is read again for the next go.
+ */
+export const applyBytesMax = 32 * 1024;
 /**
  * Proposals without an answer are sent to the leader again after this long, under their own ids.
  */

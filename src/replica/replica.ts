@@ -3,6 +3,7 @@
 // proposal) is one turn; at its end the frames leave, committed entries are applied, and clients
 // are answered. Synchronous throughout: no promise, no await. Not here: sockets, files, chat.
 import { assert } from "../base/assert.ts";
+import { toHex64 } from "../base/bytes.ts";
 import type { Position } from "../base/position.ts";
 import type { Timer } from "../io/clock.ts";
 import type { HelloVerdict } from "../io/transport.ts";
@@ -13,7 +14,7 @@ import type { AckPoint } from "./acknowledgements.ts";
 import { Applier } from "./applier.ts";
 import { ClusterTime } from "./cluster-time.ts";
 import { Consensus } from "./consensus.ts";
-import { Formation, hex } from "./formation.ts";
+import { Formation } from "./formation.ts";
 import { HandOver } from "./hand-over.ts";
 import {
   commandBytesMax,
@@ -189,7 +190,7 @@ export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
 
   clusterId(): string {
     const { formed } = this.#formation.identity;
-    return formed === undefined ? "" : hex(formed.clusterId);
+    return formed === undefined ? "" : toHex64(formed.clusterId);
   }
 
   /** Whether this replica leads now. */
@@ -281,6 +282,7 @@ export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
     return new Consensus(this.#options, {
       send: (message) => this.#peers.send(message),
       turn: (body) => this.#turn(body),
+      peers: () => this.#peers.all(),
       handleRoleChange: (change) => this.#handleRoleChange(change),
       handleRead: (answer) => this.#reads.handleAnswer(answer),
       mayApplyTo: (index) => this.#applier.mayApplyTo(index),
@@ -293,7 +295,6 @@ export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
     this.#restartHandOver();
     this.#countedLive = false;
     if (change.role === "leader") this.#applier.observeLogStamps();
-    this.#consensus?.handleRoleChange(change, this.#peers.all());
     this.#note("info", "role changed", { ...change });
   }
 
@@ -410,7 +411,7 @@ export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
     const { identity } = this.#formation;
     if (identity.formed !== undefined && before === undefined) {
       this.#options.saveIdentity(identity);
-      this.#note("info", "cluster formed", { clusterId: hex(identity.formed.clusterId) });
+      this.#note("info", "cluster formed", { clusterId: toHex64(identity.formed.clusterId) });
     }
     if (identity.formed === undefined || this.#consensus !== undefined) return;
     this.#consensus = this.#makeConsensus();

@@ -5,11 +5,10 @@
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { toHex } from "../base/bytes.ts";
+import { toHex, toHex64 } from "../base/bytes.ts";
 import type { Chat } from "../chat/index.ts";
 import type { Event, TimelineItem } from "../proto/gen/chat/v1/event_pb.js";
-import { type CommittedEntry, decodeEntryPayload } from "../replica/index.ts";
-import type { Entry } from "../storage/index.ts";
+import { decodeEntry } from "../replica/index.ts";
 import { chatFileName, openChatFile } from "./chat-state.ts";
 import { type DataFolder, openExistingDataFolder } from "./data-folder.ts";
 import { inspectBatchBytes } from "./limits.ts";
@@ -115,7 +114,7 @@ function summarize(folder: DataFolder, appliedIndex: number, reader: LogReader):
     folder: folder.path,
     serverId: identity.replicaId,
     clusterName: identity.clusterName,
-    clusterId: identity.formed?.clusterId.toString(16).padStart(16, "0") ?? "",
+    clusterId: identity.formed === undefined ? "" : toHex64(identity.formed.clusterId),
     term,
     votedFor,
     firstIndex: log.firstIndex(),
@@ -155,7 +154,7 @@ class LogReader {
       const entries = log.entries(next, end, inspectBatchBytes);
       // One entry a call: what happened is told by entry, and that decides where it stands.
       for (const entry of entries) {
-        for (const { events } of this.#chat.apply([toCommitted(entry)])) {
+        for (const { events } of this.#chat.apply([decodeEntry(entry).committed])) {
           for (const { event } of events) this.#take(event, entry.index);
         }
       }
@@ -185,14 +184,4 @@ class LogReader {
       standing,
     };
   }
-}
-
-function toCommitted(entry: Entry): CommittedEntry {
-  if (entry.kind !== "commands") return { index: entry.index, timestampMs: 0, commands: [] };
-  const payload = decodeEntryPayload(entry.payload);
-  return {
-    index: entry.index,
-    timestampMs: Number(payload.timestampMs),
-    commands: payload.proposals.map((proposal) => proposal.command),
-  };
 }
