@@ -5,6 +5,7 @@ import type { ChatEvent, ChatOutcome, ChatQueries, SessionId, UserId } from "../
 import type { Clock } from "../io/clock.ts";
 import type { ReplicaService } from "../replica/index.ts";
 import type { GatewayLimits } from "./limits.ts";
+import type { Secrets } from "./secrets.ts";
 
 /** Where the gateway writes its log lines; a pino logger fits. */
 export type GatewayLogger = Pick<Logger, "debug" | "info" | "warn" | "error">;
@@ -21,6 +22,7 @@ export interface GatewayContext {
   readonly limits: GatewayLimits;
   /** Random bytes fit for secrets. */
   readonly randomBytes: (length: number) => Uint8Array;
+  readonly secrets: Secrets;
 }
 
 /** Who asks, once a token has been checked. */

@@ -1,5 +1,14 @@
 // The door of the gateways: the client port of a server.
-export { createGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
+export { createGateway, type Gateway } from "./gateway.ts";
 export type { ChatReplica, GatewayLogger } from "./gateway-context.ts";
+export {
+  type BytesSink,
+  createInProcessGateway,
+  type InProcessGateway,
+  type InProcessSession,
+} from "./in-process.ts";
 export { defaultGatewayLimits, type GatewayLimits } from "./limits.ts";
 export { type ListenAddress, ListenError } from "./port.ts";
+export type { Secrets, TokenPayload } from "./secrets.ts";
+export type { GatewayOptions } from "./services.ts";
+export { ensureTokenKey } from "./token-key.ts";

@@ -1,18 +1,12 @@
-// Password hashes: argon2id with the parameters that OWASP recommends, a few at once. The password
-// itself never leaves this file. Hashing takes about 20 ms of a core and 19 MiB, which is why it is
-// bounded.
-import { hash, verify } from "@node-rs/argon2";
+// Password hashes, a few at once: each takes about 20 ms of a core and 19 MiB, which is why they
+// are bounded. How they are made is in secrets.ts.
 import { Slots } from "./admission.ts";
 import type { GatewayContext } from "./gateway-context.ts";
-
-/**
- * OWASP Password Storage Cheat Sheet: argon2id, 19 MiB, two passes, one lane; the salt is drawn by
- * the library.
- */
-const argon2Options = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 };
+import type { Secrets } from "./secrets.ts";
 
 /** Makes and checks password hashes. */
 export class Passwords {
+  readonly #secrets: Secrets;
   readonly #slots: Slots;
   // What is checked where there is no such user, so that it takes as long as where there is one.
   readonly #decoyHash: Promise<string>;
@@ -21,12 +15,13 @@ export class Passwords {
     const { hashesMax, hashesWaitingMax } = context.limits;
     this.#slots = new Slots({ runningMax: hashesMax, waitingMax: hashesWaitingMax });
     const decoy = Buffer.from(context.randomBytes(32)).toString("hex");
-    this.#decoyHash = hash(decoy, argon2Options);
+    this.#secrets = context.secrets;
+    this.#decoyHash = this.#secrets.hashPassword(decoy);
   }
 
   /** The PHC string for a new account's password; undefined where too many hashes are waiting. */
   hash(password: string): Promise<string> | undefined {
-    return this.#slots.run(() => hash(normalize(password), argon2Options));
+    return this.#slots.run(() => this.#secrets.hashPassword(normalize(password)));
   }
 
   /**
@@ -35,7 +30,8 @@ export class Passwords {
    */
   verify(passwordHash: string | undefined, password: string): Promise<boolean> | undefined {
     return this.#slots.run(async () => {
-      const fits = await verify(passwordHash ?? (await this.#decoyHash), normalize(password));
+      const known = passwordHash ?? (await this.#decoyHash);
+      const fits = await this.#secrets.verifyPassword(known, normalize(password));
       return fits && passwordHash !== undefined;
     });
   }

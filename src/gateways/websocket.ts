@@ -6,8 +6,8 @@ import type { Duplex } from "node:stream";
 import { WebSocket, WebSocketServer } from "ws";
 import type { Frame } from "./frames.ts";
 import type { GatewayContext } from "./gateway-context.ts";
-import { decodeClientFrame } from "./requests.ts";
 import type { FrameSink, Session, StreamEnding } from "./session.ts";
+import { handleSessionFrame } from "./session-frame.ts";
 import { bearerToken } from "./tokens.ts";
 
 /** RFC 6455 §7.4.1. */
@@ -107,7 +107,7 @@ class WebSocketLink implements FrameSink {
     webSocket.on("message", (data: Buffer, isBinary: boolean) => {
       this.#hasBeenHeard = true;
       if (isBinary) {
-        handleFrame(session, data);
+        handleSessionFrame(session, data);
       } else {
         session.handleMalformed("Text came; frames are binary messages.", unsupportedData);
       }
@@ -147,12 +147,6 @@ class WebSocketLink implements FrameSink {
     this.#hasBeenHeard = false;
     this.#webSocket.ping();
   }
-}
-
-function handleFrame(session: Session, data: Uint8Array): void {
-  const frame = decodeClientFrame(data);
-  if (frame.kind === "requests") session.handleFrame(frame.requests);
-  else session.handleMalformed(`The message is no ClientFrame: ${frame.problem}.`, invalidPayload);
 }
 
 /** Calls back every `pingIntervalMs`; answers how to stop. */

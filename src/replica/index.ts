@@ -3,6 +3,14 @@
 
 export type { AckMode } from "./acknowledgements.ts";
 export { type DecodedEntry, decodeEntry } from "./committed-entry.ts";
+export {
+  type FolderOptions,
+  FolderRefusedError,
+  openExistingFolder,
+  openFolder,
+  type ReplicaFolder,
+  whenLogExists,
+} from "./folder.ts";
 export type { Birth, Formed, ReplicaIdentity } from "./formation.ts";
 export { decodeIdentity, encodeIdentity } from "./formation.ts";
 export { commandBytesMax } from "./limits.ts";

@@ -55,3 +55,7 @@ export const uncommittedBytesMax = 64 * 1024 * 1024;
 export const readRetryMs = 100;
 /** A replica that has more committed entries than this to apply does not count as ready. */
 export const readyLagMax = 1_024;
+/** How long the first file of a log may take to be made, in ms. */
+export const logFileTimeoutMs = 60_000;
+/** How often a server looks whether that file is there, in ms. */
+export const logFilePollMs = 5;

@@ -8,18 +8,10 @@ export const configFileBytesMax = 1024 * 1024;
 export const stopTimeoutMs = 8_000;
 /** How long clients may take to leave when the server stops, in ms; part of the above. */
 export const goodbyeGraceMs = 3_000;
-/** How often a server looks whether it is on it to give a new cluster its token key, in ms. */
-export const initializeRetryMs = 50;
-/** Bytes of secret behind every session token (HS256 wants at least its hash's 32). */
-export const tokenKeyBytes = 32;
 /** Bytes of entries that reading a folder offline takes from the log at a time. */
 export const inspectBatchBytes = 4 * 1024 * 1024;
 /** Log lines that wait for a reader of standard output, in bytes; further ones are lost. */
 export const logBufferBytesMax = 8 * 1024 * 1024;
-/** How long the first file of a log may take to be made, in ms. */
-export const logFileTimeoutMs = 60_000;
-/** How often a server looks whether that file is there, in ms. */
-export const logFilePollMs = 5;
 /**
  * How long applied entries may wait for a common commit of chat.db. What is lost of it when the
  * process dies is applied again from the log.

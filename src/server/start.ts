@@ -4,7 +4,7 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { join } from "node:path";
 import type { ChatEvent, ChatOutcome } from "../chat/index.ts";
-import { createGateway } from "../gateways/index.ts";
+import { createGateway, ensureTokenKey } from "../gateways/index.ts";
 import { createHostTransport, HostClock } from "../host/index.ts";
 import { Replica, type ReplicaTimings } from "../replica/index.ts";
 import { openChatState } from "./chat-state.ts";
@@ -16,7 +16,6 @@ import { goodbyeGraceMs } from "./limits.ts";
 import type { Logger } from "./logger.ts";
 import { readPoison, removePoison, writePoison } from "./poison.ts";
 import { StartError } from "./start-error.ts";
-import { ensureTokenKey } from "./token-key.ts";
 import { version } from "./version.ts";
 
 /** A server that serves, or is on its way to. */

@@ -1,9 +1,12 @@
 // Gives a new cluster the key that signs its session tokens: whoever leads proposes one; the state
 // machine takes the first and ignores the rest. Decides nothing else.
 import { create, toBinary } from "@bufbuild/protobuf";
+import { tokenKeyBytes } from "../chat/index.ts";
 import type { Clock, Timer } from "../io/clock.ts";
 import { CommandSchema } from "../proto/gen/chat/v1/command_pb.js";
-import { initializeRetryMs, tokenKeyBytes } from "./limits.ts";
+
+/** How often a server looks whether it is on it to give a new cluster its token key, in ms. */
+const initializeRetryMs = 50;
 
 /** What is needed of replica and chat. */
 export interface TokenKeyOptions {
