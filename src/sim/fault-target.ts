@@ -1,0 +1,99 @@
+// What the fault plan may do to a cluster. Fulfilled by cluster.ts; the plan (faults.ts) decides
+// what and when. Everything is idempotent or answers whether it was possible.
+import type { Random } from "../base/random.ts";
+import type { CrashPoint } from "../replica/index.ts";
+import type { ServerId } from "./cluster-event.ts";
+
+/** What is known of a server from outside. */
+export interface ServerCondition {
+  readonly server: ServerId;
+  readonly up: boolean;
+  readonly paused: boolean;
+  /** Its folder is whole: it can start and take part. */
+  readonly diskGood: boolean;
+  /** Everything in its log is durable up to here, as the disk really holds it. */
+  readonly durableIndex: number;
+}
+
+/** Frames between two servers; each direction has its own. */
+export interface LinkFaults {
+  /** Nothing passes; the connection seems to stand until somebody gives it up. */
+  cut(from: ServerId, to: ServerId): void;
+  mend(from: ServerId, to: ServerId): void;
+  /** The connection breaks, both sides are told; it is made again by itself. */
+  breakConnection(a: ServerId, b: ServerId): void;
+  /** Nothing passes for so long, then all of it at once. */
+  clog(from: ServerId, to: ServerId, durationMs: number): void;
+  /** Extra delay of each frame, drawn up to this; frames stay in order. */
+  setDelayMs(meanMs: number): void;
+  /** Share of frames that are lost one by one: beyond the transport's contract. */
+  setLoss(probability: number): void;
+  setDoubling(probability: number): void;
+  /** Share of frames that overtake earlier ones: beyond the transport's contract. */
+  setReordering(probability: number): void;
+  /** Everything above is over. */
+  mendAll(): void;
+}
+
+/** Connections of clients. */
+export interface ClientLinkFaults {
+  /** Breaks each connection with this server now; clients are told at once. */
+  breakConnections(server: ServerId): void;
+  /** Clients cannot reach the server and it cannot reach them; nobody is told. */
+  cut(server: ServerId): void;
+  mend(server: ServerId): void;
+  mendAll(): void;
+}
+
+/** One server's data folder. */
+export interface DiskFaults {
+  /** The next call of this kind fails; the replica stops and starts anew from what is there. */
+  failNext(operation: "read" | "write" | "sync" | "allocate", code: "EIO" | "ENOSPC"): void;
+  /** Each sync takes about so long more, until told otherwise. */
+  setSlowMs(meanMs: number): void;
+  /** Flips one bit of what is on the platter, in any file; the server may be running. */
+  flipBit(): void;
+  /** The next write lands somewhere else in the same file. */
+  misdirectNextWrite(): void;
+  /** The next read answers bytes from somewhere else in the same file. */
+  misdirectNextRead(): void;
+}
+
+/** The cluster as the fault plan sees it. */
+export interface FaultTarget {
+  readonly random: Random;
+  readonly servers: readonly ServerId[];
+  condition(server: ServerId): ServerCondition;
+  nowMs(): number;
+  /** Calls back after so much virtual time. */
+  after(delayMs: number, callback: () => void): void;
+  kill(server: ServerId): void;
+  losePower(server: ServerId): void;
+  /** SIGTERM; it is down some time later. */
+  stop(server: ServerId): void;
+  /** Starts its process; harmless when it is up. */
+  start(server: ServerId): void;
+  pause(server: ServerId): void;
+  resume(server: ServerId): void;
+  /** Kills the process when it reaches this point for the n-th time from now. */
+  armCrashPoint(server: ServerId, point: CrashPoint, passes: number): void;
+  disarmCrashPoints(): void;
+  /** The machine's date jumps by so much. */
+  jumpClock(server: ServerId, byMs: number): void;
+  /** 1 is right; 1.001 gains a millisecond a second. */
+  setClockRate(server: ServerId, rate: number): void;
+  disk(server: ServerId): DiskFaults;
+  /** The server, which is down, gets a folder without anything in it. */
+  emptyDisk(server: ServerId): void;
+  /** Keeps a copy of the folder of a server, which is down, as it is now. */
+  keepDiskCopy(server: ServerId): void;
+  /**
+   * The server, which is down, gets its folder back as it was when the copy was kept. False: there
+   * is no copy.
+   */
+  restoreDiskCopy(server: ServerId): boolean;
+  /** Two servers, both down, find each other's folders; again: it is undone. */
+  swapDisks(a: ServerId, b: ServerId): void;
+  readonly links: LinkFaults;
+  readonly clientLinks: ClientLinkFaults;
+}

@@ -1,0 +1,102 @@
+// What clients did and saw, as lines that an outsider can judge: the same format for the simulator
+// and for real processes. docs/TESTING.md explains it. Here are the types, a recorder, and nothing
+// that judges.
+import type { Item } from "../client/index.ts";
+
+/** What a client can be told to do; every command of the state machine is behind one of them. */
+export type OperationName =
+  | "register"
+  | "logIn"
+  | "logOut"
+  | "createRoom"
+  | "joinRoom"
+  | "leaveRoom"
+  | "send"
+  | "resend"
+  | "readTimeline"
+  | "listRooms"
+  | "listPeople";
+
+/** Arguments and results are plain JSON. */
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json };
+
+/** One operation of one client, written when it is over or when the run is. */
+export interface OperationRecord {
+  readonly kind: "operation";
+  /** 1, 2, 3, … in the order of the calls. */
+  readonly id: number;
+  readonly client: string;
+  readonly operation: OperationName;
+  readonly arguments: { readonly [key: string]: Json };
+  /** Nanoseconds of one monotonic clock that all clients of the run share. */
+  readonly callNs: number;
+  /** null: it was never answered. */
+  readonly returnNs: number | null;
+  /**
+   * ok: acknowledged, `value` is the answer. refused: it did not and will never happen, `code` says
+   * why. unknown: it may have happened, or may happen yet.
+   */
+  readonly result: "ok" | "refused" | "unknown";
+  readonly value?: { readonly [key: string]: Json };
+  readonly code?: string;
+}
+
+/** A client's connection was opened: by which server, and whether its stream of items goes on. */
+export interface ConnectedRecord {
+  readonly kind: "connected";
+  readonly client: string;
+  readonly atNs: number;
+  readonly server: number;
+  /** False: items may have been skipped. */
+  readonly recovered: boolean;
+}
+
+/** A client was given an item by its subscription. */
+export interface DeliveryRecord {
+  readonly kind: "delivery";
+  readonly client: string;
+  /** The person that the client was logged in as. */
+  readonly userId: number;
+  readonly atNs: number;
+  readonly item: Item;
+}
+
+/** A client was told that its view was loaded anew: what lies between was not delivered. */
+export interface ReloadedRecord {
+  readonly kind: "reloaded";
+  readonly client: string;
+  readonly atNs: number;
+}
+
+/** A room's whole timeline as one server holds it, read after all clients have stopped. */
+export interface FinalTimelineRecord {
+  readonly kind: "finalTimeline";
+  readonly server: number;
+  readonly roomId: number;
+  readonly room: string;
+  /** What the server says of the room besides its items. */
+  readonly memberCount: number;
+  readonly lastNumber: number;
+  /** Oldest first. */
+  readonly items: readonly Item[];
+}
+
+export type HistoryRecord =
+  | OperationRecord
+  | ConnectedRecord
+  | DeliveryRecord
+  | ReloadedRecord
+  | FinalTimelineRecord;
+
+/** Judges a whole history when the run is over. Throws a SafetyViolation (checker.ts). */
+export interface HistoryChecker {
+  /** Kebab-case, the name of its file. */
+  readonly name: string;
+  check(history: readonly HistoryRecord[]): void;
+}
