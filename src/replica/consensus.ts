@@ -136,12 +136,17 @@ export class Consensus {
   /** Something has happened. Answers whether a proposal in it was dropped. */
   step(input: Input): { readonly proposalDropped: boolean } {
     const effects = this.#raft.step(input);
-    for (const message of effects.send) this.#hooks.send(message);
+    for (const message of effects.send) this.#send(message);
     if (effects.roleChange !== undefined) this.#handleRoleChange(effects.roleChange);
     if (effects.persist !== undefined) this.#persist(effects.persist);
     for (const answer of effects.reads) this.#hooks.handleRead(answer);
     this.#hooks.mayApplyTo(effects.applyTo);
     return effects;
+  }
+
+  #send(message: PeerMessage): void {
+    this.#parts.observer?.messageLeft?.(message);
+    this.#hooks.send(message);
   }
 
   /** Begins to count acknowledgements as a leader, or ends it, after the rest has been told. */
@@ -201,7 +206,7 @@ export class Consensus {
     }
     const last = persist.entries.at(-1);
     if (last === undefined && this.#writesUnderWay === 0) {
-      for (const message of persist.sendAfter) this.#hooks.send(message);
+      for (const message of persist.sendAfter) this.#send(message);
       return;
     }
     this.#hooks.crashPoint("before-append");
@@ -214,7 +219,7 @@ export class Consensus {
         if (last !== undefined) {
           this.step({ kind: "persisted", index: last.index, term: last.term });
         }
-        for (const message of persist.sendAfter) this.#hooks.send(message);
+        for (const message of persist.sendAfter) this.#send(message);
       }),
     );
     this.#hooks.crashPoint("after-append");

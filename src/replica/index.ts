@@ -19,6 +19,7 @@ export type {
   ReplicaLog,
   ReplicaMember,
   ReplicaNote,
+  ReplicaObserver,
   ReplicaOptions,
   ReplicaTimings,
   ReplicaVotes,

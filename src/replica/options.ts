@@ -2,7 +2,7 @@
 import type { Clock } from "../io/clock.ts";
 import type { Done } from "../io/disk.ts";
 import type { Transport } from "../io/transport.ts";
-import type { Entry, HardState, LogReader, Observer } from "../raft/index.ts";
+import type { Entry, HardState, LogReader, Observer, PeerMessage } from "../raft/index.ts";
 import type { AckMode } from "./acknowledgements.ts";
 import type { ReplicaIdentity } from "./formation.ts";
 import type { StateMachine } from "./state-machine.ts";
@@ -58,6 +58,12 @@ export interface ReplicaNote {
   readonly fields: Readonly<Record<string, string | number | boolean>>;
 }
 
+/** Hears what a replica does, as its core tells it, and what leaves it. */
+export interface ReplicaObserver extends Observer {
+  /** A message is handed to the transport: whatever it says is durable by now. Must not call back. */
+  messageLeft?(message: PeerMessage): void;
+}
+
 /**
  * Points at which the simulator may kill a replica; the list of them is the list of recovery tests.
  */
@@ -99,7 +105,7 @@ export interface ReplicaOptions<Outcome, Event> {
    * holds.
    */
   readonly onFatal: (failure: { readonly error: Error; readonly poisonIndex?: number }) => void;
-  readonly observer?: Observer;
+  readonly observer?: ReplicaObserver;
   /** Nothing in production; a kill in the simulator. */
   readonly crashPoint?: (point: CrashPoint) => void;
 }
