@@ -96,13 +96,13 @@ export class Accounts {
     if (tooOften !== undefined) return tooOften;
 
     // An account made or a password changed a moment ago on another server. Where nobody leads,
-    // what is here counts.
-    await waitForRead(this.#context);
+    // what fits here counts, but that nothing fits is not known.
+    const isUpToDate = await waitForRead(this.#context);
     const credentials = this.#context.chat.credentials(username);
     const checking = this.#passwords.verify(credentials?.passwordHash, password);
     if (checking === undefined) return this.#overloaded();
     if (!(await checking) || credentials === undefined) {
-      return wrongPassword;
+      return isUpToDate ? wrongPassword : this.#unsure();
     }
     const { userId, passwordHash } = credentials;
     const value = { userId, passwordHash, device };
@@ -142,6 +142,15 @@ export class Accounts {
       RejectionCode.OVERLOADED,
       `Too many attempts. Try again in ${Math.ceil(waitMs / 1000)} s.`,
       waitMs,
+    );
+  }
+
+  #unsure(): Refusal {
+    return refuse(
+      RejectionCode.UNAVAILABLE,
+      "Username or password do not fit what this server knows, and it cannot reach the others to " +
+        "be sure. Try again.",
+      this.#context.limits.retryAfterMs,
     );
   }
 
