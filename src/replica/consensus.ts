@@ -211,17 +211,22 @@ export class Consensus {
     }
     this.#hooks.crashPoint("before-append");
     this.#writesUnderWay += 1;
-    log.append(persist.entries, (error) =>
-      this.#hooks.turn(() => {
-        if (error !== undefined) throw error;
-        this.#hooks.crashPoint("after-durable");
-        this.#writesUnderWay -= 1;
-        if (last !== undefined) {
-          this.step({ kind: "persisted", index: last.index, term: last.term });
-        }
-        for (const message of persist.sendAfter) this.#send(message);
-      }),
-    );
+    const handleDone = (error?: Error): void => {
+      if (error !== undefined) throw error;
+      this.#hooks.crashPoint("after-durable");
+      this.#writesUnderWay -= 1;
+      if (last !== undefined) {
+        this.step({ kind: "persisted", index: last.index, term: last.term });
+      }
+      for (const message of persist.sendAfter) this.#send(message);
+    };
+    // Still in this turn where there is nothing to wait for, or the log has failed.
+    let isInside = true;
+    log.append(persist.entries, (error) => {
+      if (isInside) handleDone(error);
+      else this.#hooks.turn(() => handleDone(error));
+    });
+    isInside = false;
     this.#hooks.crashPoint("after-append");
   }
 }

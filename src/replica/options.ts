@@ -11,9 +11,9 @@ import type { StateMachine } from "./state-machine.ts";
 export interface ReplicaLog extends LogReader {
   /**
    * Appends entries, cutting the log first where the first one's index is not past its end. They
-   * can be read at once. Calls back, in the order of the calls and never from inside one, when they
-   * and all before are durable. No entries: only the wait. An error is final: nothing later is
-   * written.
+   * can be read at once. Calls back, in the order of the calls, when they and all before are
+   * durable. No entries: only the wait. An error is final: nothing later is written. It may call
+   * back before it returns where there is nothing to wait for or it has failed before.
    */
   append(entries: readonly Entry[], done: Done): void;
   /** Bytes that the log takes on disk. */

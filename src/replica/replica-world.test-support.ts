@@ -113,6 +113,8 @@ export class WorldServer {
   paused = false;
   /** fsyncs do not come back while set. */
   diskHangs = false;
+  /** The log has failed and says so to each append, before it returns. */
+  diskFails = false;
   wallOffsetMs = 0;
   fatal: { error: Error; poisonIndex?: number } | undefined;
   #life = 0;
@@ -235,6 +237,10 @@ export class WorldServer {
       entries: (start, end) => disk.entries.slice(start - 1, end - 1),
       bytes: () => disk.entries.length,
       append: (entries, done) => {
+        if (this.diskFails) {
+          done(new Error("EIO: write"));
+          return;
+        }
         const first = entries[0];
         if (first !== undefined) {
           disk.entries = [...disk.entries.slice(0, first.index - 1), ...entries];

@@ -90,6 +90,17 @@ describe("acknowledgement (R5)", () => {
   });
 });
 
+describe("a log that fails", () => {
+  it("stops the replica with the log's own error, also when it says so at once", () => {
+    const world = worldOf(3);
+    const leader = world.untilLeader();
+    leader.diskFails = true;
+    world.propose(leader.id, "lost");
+    world.run(10);
+    expect(leader.fatal?.error.message).toBe("EIO: write");
+  });
+});
+
 describe("changes of leader (R3, R4)", () => {
   it("R4: commands under way when the leader dies are answered by their server", () => {
     const world = worldOf(3);
