@@ -13,6 +13,7 @@ import {
 } from "./limits.ts";
 import type { LogSlice } from "./log-slice.ts";
 import { allVoters, isVoter, Membership } from "./membership.ts";
+import type { CoreView } from "./observer.ts";
 import { Outbox } from "./outbox.ts";
 import type { PeerMessage } from "./peer-message.ts";
 import { type AppendResult, RaftLog } from "./raft-log.ts";
@@ -71,6 +72,7 @@ export class Core {
     this.#appliedTo = restored.appliedIndex;
     this.#reported = { term: this.term, votedFor: this.votedFor, role: "follower", leader: 0 };
     this.restartElectionTimer();
+    config.observer?.started?.(this.#view());
   }
 
   /**
@@ -221,6 +223,7 @@ export class Core {
     const lastIndex = this.log.lastIndex;
     const result = this.log.append(slice);
     if (result.kind !== "appended") return result;
+    if (result.cutAt !== 0 || this.log.lastIndex !== lastIndex) this.#observeLog(result.cutAt);
     const cut = result.cutAt !== 0 && this.membership.cut(result.cutAt);
     const keptTo = result.cutAt === 0 ? lastIndex : result.cutAt - 1;
     const news = slice.entries.filter((entry) => entry.index > keptTo);
@@ -237,6 +240,7 @@ export class Core {
       previousTerm: this.log.lastTerm,
       entries,
     });
+    this.#observeLog(0);
     const changed = this.membership.appended(entries);
     if (changed) this.#observeConfiguration();
     return changed;
@@ -294,6 +298,7 @@ export class Core {
 
   /** Ends a step. */
   takeEffects(): Effects {
+    this.config.observer?.stepEnded?.(this.#view());
     const { term, votedFor, role, leader } = this;
     const before = this.#reported;
     const hardStateChanged = term !== before.term || votedFor !== before.votedFor;
@@ -321,9 +326,27 @@ export class Core {
     this.config.observer?.roleChanged?.({ id, role, leader, hardState: { term, votedFor } });
   }
 
+  #observeLog(cutAt: LogIndex): void {
+    const { lastIndex } = this.log;
+    this.config.observer?.logChanged?.({ id: this.id, lastIndex, cutAt });
+  }
+
   #observeConfiguration(): void {
     const configuration = this.membership.current;
     this.config.observer?.configurationChanged?.({ id: this.id, configuration });
+  }
+
+  #view(): CoreView {
+    const { id, role, term, votedFor, log } = this;
+    return {
+      id,
+      role,
+      hardState: { term, votedFor },
+      commitIndex: log.commitIndex,
+      lastIndex: log.lastIndex,
+      stableIndex: log.stableIndex,
+      configuration: this.membership.current,
+    };
   }
 }
 

@@ -183,10 +183,12 @@ export class Progress implements ProgressView {
     this.#probeSent = true;
   }
 
-  /** The connection broke: nothing under way will be answered. */
+  /** The connection broke: nothing under way will be answered. A guess stays as good as it was. */
   unreachable(): void {
     this.#unreachable = true;
+    const guess = this.state === "probe" ? this.nextIndex : this.matchIndex + 1;
     this.becomeProbe();
+    this.nextIndex = guess;
   }
 
   #become(state: ProgressState): void {

@@ -41,8 +41,8 @@ export const applyBytesMax = 32 * 1024;
  * Proposals without an answer are sent to the leader again after this long, under their own ids.
  */
 export const forwardRetryMs = 1_000;
-/** How often a replica tells the others how it is. */
-export const statusIntervalMs = 250;
+/** How often a replica tells the others how it is, in heartbeats: 250 ms by default. */
+export const statusIntervalHeartbeats = 5;
 /** At a stop, how long a leader waits for another to take over before it goes anyway. */
 export const handOverTimeoutMs = 1_000;
 /** Bytes of entries in one appendEntries. */

@@ -60,7 +60,7 @@ export interface ReplicaNote {
 
 /** Hears what a replica does, as its core tells it, and what leaves it. */
 export interface ReplicaObserver extends Observer {
-  /** A message is handed to the transport: whatever it says is durable by now. Must not call back. */
+  /** A message is handed to the transport: whatever it says is durable by now. */
   messageLeft?(message: PeerMessage): void;
 }
 

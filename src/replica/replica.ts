@@ -21,7 +21,7 @@ import {
   forwardRetryMs,
   handOverTimeoutMs,
   overloadRetryAfterMs,
-  statusIntervalMs,
+  statusIntervalHeartbeats,
 } from "./limits.ts";
 import type { CrashPoint, ReplicaNote, ReplicaOptions } from "./options.ts";
 import { decodePeerFrame, decodePeerMessage, encodeEntryPayload } from "./peer-codec.ts";
@@ -272,7 +272,8 @@ export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
     // Frames may have been lost on the way to a leader that is alive: hand over anew what is open.
     const stuck = this.#pending.openCount > 0 && nowMs - this.#progressAtMs > forwardRetryMs;
     if (stuck && !this.#consensus?.leads) this.#restartHandOver();
-    if (nowMs - this.#statusAtMs >= statusIntervalMs) {
+    const heartbeatMs = timings.heartbeatIntervalTicks * timings.tickMs;
+    if (nowMs - this.#statusAtMs >= statusIntervalHeartbeats * heartbeatMs) {
       this.#statusAtMs = nowMs;
       this.#peers.sendStatus(this.#ownStatus());
     }
