@@ -1,11 +1,11 @@
 // A disk in memory with a file cache that can be lost: power failures that drop and tear what was
-// not synced, killed processes, failed calls. All chance comes from a seed. Not here: bit rot; a
-// test writes that into the file itself.
-import { assert } from "../base/assert.ts";
+// not synced, killed processes, failed calls, bit rot. All chance comes from a seed. Not here: how
+// long a call takes, and what to damage when; a test or the simulator decides that.
+import { assert, assertDefined } from "../base/assert.ts";
 import { Random } from "../base/random.ts";
 import type { Disk, DiskFile, Done } from "../io/disk.ts";
-import { sectorBytes } from "./limits.ts";
-import { FileBytes, listFolder, type Schedule } from "./memory.ts";
+import { CachedFile, type Flight } from "./cached-file.ts";
+import { FileBytes, listFolder } from "./memory.ts";
 
 /** Which calls can be told to fail. */
 export type FaultyOperation = "read" | "write" | "sync" | "allocate";
@@ -15,14 +15,15 @@ export class PowerLossError extends Error {
   override name = "PowerLossError";
 }
 
-/** An inode: what the process sees, what the platter has, and what lies between. */
-interface Inode {
-  readonly cached: FileBytes;
-  readonly durable: FileBytes;
-  /** Sectors written since they were last handed to a sync. */
-  readonly dirty: Set<number>;
-  /** Contents that a sync is bringing to the platter. */
-  readonly inFlight: Map<number, Uint8Array>[];
+/**
+ * Runs a callback later, never from inside the call; the callbacks of one disk's syncs in their
+ * order.
+ */
+export type DiskSchedule = (callback: () => void, operation: "sync" | "allocate") => void;
+
+/** What a disk held at some moment; see `FaultyDisk.copy`. */
+export interface DiskCopy {
+  readonly files: ReadonlyMap<string, CachedFile>;
 }
 
 /**
@@ -35,10 +36,10 @@ interface Inode {
  * succeeds without them, and a power failure takes them.
  */
 export class FaultyDisk implements Disk {
-  readonly #schedule: Schedule;
+  readonly #schedule: DiskSchedule;
   readonly #random: Random;
-  #names = new Map<string, Inode>();
-  #durableNames = new Map<string, Inode>();
+  #names = new Map<string, CachedFile>();
+  #durableNames = new Map<string, CachedFile>();
   /** Handles and callbacks of an earlier life are dead. */
   #life = 0;
   #failing = new Map<FaultyOperation, Error[]>();
@@ -48,7 +49,7 @@ export class FaultyDisk implements Disk {
    * `schedule` runs the callbacks of `sync` and `allocate`; `seed` decides what a power failure
    * leaves.
    */
-  constructor(options: { readonly schedule: Schedule; readonly seed: number }) {
+  constructor(options: { readonly schedule: DiskSchedule; readonly seed: number }) {
     this.#schedule = options.schedule;
     this.#random = new Random(options.seed);
   }
@@ -78,12 +79,7 @@ export class FaultyDisk implements Disk {
     this.#life += 1;
     this.#stepsLeft = Number.POSITIVE_INFINITY;
     this.#failing.clear();
-    for (const inode of this.#names.values()) {
-      // The kernel ends what it has begun, in its own time: for a power failure it is as if it had
-      // not.
-      for (const flight of inode.inFlight.splice(0))
-        for (const at of flight.keys()) inode.dirty.add(at);
-    }
+    for (const file of this.#names.values()) file.forgetFlights();
   }
 
   /**
@@ -98,26 +94,61 @@ export class FaultyDisk implements Disk {
       if (left === undefined) this.#durableNames.delete(name);
       else this.#durableNames.set(name, left);
     }
-    this.#names = new Map();
-    for (const [name, inode] of this.#durableNames) {
-      this.#tear(inode);
-      const { cached, durable } = inode;
-      cached.resize(0);
-      cached.write(0, durable.read(0, durable.size()));
-      this.#names.set(name, inode);
-    }
+    this.#names = new Map(this.#durableNames);
+    for (const file of this.#names.values()) file.tear(this.#random);
     this.killProcess();
   }
 
+  /** Names of all files, sorted. */
+  names(): string[] {
+    return [...this.#names.keys()].sort();
+  }
+
+  /** Length of a file in bytes, as a process would see it. */
+  sizeOf(name: string): number {
+    return assertDefined(this.#names.get(name), name).size();
+  }
+
+  /** A copy of what a file holds, as a process would read it. */
+  cachedBytes(name: string): Uint8Array {
+    const file = assertDefined(this.#names.get(name), name);
+    return file.read(0, file.size());
+  }
+
+  /** A copy of what the platter holds of a file. */
+  platterBytes(name: string): Uint8Array {
+    return assertDefined(this.#names.get(name), name).platter();
+  }
+
+  /** Changes one bit (0 to 7) of a byte, on the platter and in the file cache. */
+  flipBit(name: string, place: { readonly offset: number; readonly bit: number }): void {
+    assertDefined(this.#names.get(name), name).flipBit(place.offset, place.bit);
+  }
+
+  /** All files as they are now. Costs little: bytes are shared until they are written. */
+  copy(): DiskCopy {
+    return { files: forkAll(this.#names) };
+  }
+
+  /**
+   * All files as they were when the copy was made, of this disk or of another one, all of it
+   * durable; a process that runs dies.
+   */
+  restore(copy: DiskCopy): void {
+    this.killProcess();
+    this.#names = forkAll(copy.files);
+    this.#durableNames = new Map(this.#names);
+  }
+
   open(name: string, options: { create: boolean }): DiskFile {
-    let inode = this.#names.get(name);
-    if (inode === undefined) {
+    let file = this.#names.get(name);
+    if (file === undefined) {
       if (!options.create) throw new Error(`ENOENT: no such file: ${name}`);
       this.#step();
-      inode = createInode();
-      this.#names.set(name, inode);
+      file = new CachedFile(new FileBytes());
+      this.#names.set(name, file);
     }
-    return this.#openInode(inode);
+    return this.#open(file);
   }
 
   exists(name: string): boolean {
@@ -132,17 +163,17 @@ export class FaultyDisk implements Disk {
     assert(!this.#names.has(name), `${name} is there already`);
     this.#step();
     const failure = this.#takeFailure("allocate");
-    this.#later(() => {
+    this.#later("allocate", () => {
       if (failure !== undefined) {
         done(failure);
         return;
       }
       if (!this.#names.has(name)) {
-        const inode = createInode();
-        inode.cached.resize(length);
-        inode.durable.resize(length);
-        this.#names.set(name, inode);
-        this.#durableNames.set(name, inode);
+        const zeros = new FileBytes();
+        zeros.resize(length);
+        const file = new CachedFile(zeros);
+        this.#names.set(name, file);
+        this.#durableNames.set(name, file);
       }
       done();
     });
@@ -169,7 +200,7 @@ export class FaultyDisk implements Disk {
     return Number.MAX_SAFE_INTEGER;
   }
 
-  #openInode(inode: Inode): DiskFile {
+  #open(file: CachedFile): DiskFile {
     const life = this.#life;
     let closed = false;
     const check = () => {
@@ -179,34 +210,33 @@ export class FaultyDisk implements Disk {
     return {
       size: () => {
         check();
-        return inode.cached.size();
+        return file.size();
       },
       read: (offset, length) => {
         check();
         const failure = this.#takeFailure("read");
         if (failure !== undefined) throw failure;
-        return inode.cached.read(offset, length);
+        return file.read(offset, length);
       },
       write: (offset, bytes) => {
         check();
-        this.#write(inode, offset, bytes);
+        this.#write(file, offset, bytes);
       },
       sync: (done) => {
         check();
-        this.#sync(inode, done);
+        this.#sync(file, done);
       },
       syncNow: () => {
         check();
         this.#step();
         const failure = this.#takeFailure("sync");
-        const flight = this.#takeOff(inode);
-        this.#land(inode, flight, failure);
+        this.#land(file, file.takeOff(), failure);
         if (failure !== undefined) throw failure;
       },
       truncate: (length) => {
         check();
         this.#step();
-        inode.cached.resize(length);
+        file.truncate(length);
       },
       close: () => {
         check();
@@ -215,64 +245,27 @@ export class FaultyDisk implements Disk {
     };
   }
 
-  #write(inode: Inode, offset: number, bytes: Uint8Array): void {
+  #write(file: CachedFile, offset: number, bytes: Uint8Array): void {
     this.#step();
     const failure = this.#takeFailure("write");
     const length = failure === undefined ? bytes.length : this.#random.nextInteger(0, bytes.length);
-    if (length > 0) {
-      inode.cached.write(offset, bytes.subarray(0, length));
-      const last = Math.floor((offset + length - 1) / sectorBytes);
-      for (let at = Math.floor(offset / sectorBytes); at <= last; at++) inode.dirty.add(at);
-    }
+    file.write(offset, bytes.subarray(0, length));
     if (failure !== undefined) throw failure;
   }
 
-  #sync(inode: Inode, done: Done): void {
+  #sync(file: CachedFile, done: Done): void {
     this.#step();
     const failure = this.#takeFailure("sync");
-    const flight = this.#takeOff(inode);
-    this.#later(() => {
-      this.#land(inode, flight, failure);
+    const flight = file.takeOff();
+    this.#later("sync", () => {
+      this.#land(file, flight, failure);
       done(failure);
     });
   }
 
-  /** Begins a sync of what is dirty now. */
-  #takeOff(inode: Inode): Map<number, Uint8Array> {
-    const flight = new Map<number, Uint8Array>();
-    for (const at of inode.dirty) flight.set(at, inode.cached.read(at * sectorBytes, sectorBytes));
-    inode.dirty.clear();
-    inode.inFlight.push(flight);
-    return flight;
-  }
-
-  /** Ends a sync. A failed one leaves nothing, or by chance some of it, on the platter. */
-  #land(inode: Inode, flight: Map<number, Uint8Array>, failure: Error | undefined): void {
-    inode.inFlight.splice(inode.inFlight.indexOf(flight), 1);
-    if (failure === undefined) inode.durable.resize(inode.cached.size());
-    for (const [at, bytes] of flight) {
-      if (failure !== undefined && this.#random.nextBoolean(0.7)) continue;
-      inode.durable.write(at * sectorBytes, bytes);
-    }
-  }
-
-  /** What a power failure does to one file. */
-  #tear(inode: Inode): void {
-    const sizeWritten = this.#random.nextBoolean(0.5);
-    if (sizeWritten) inode.durable.resize(inode.cached.size());
-    // Whole batches are kept or lost as often as torn ones, so that every case is common.
-    const kept = [0, 0.5, 0.9, 1][this.#random.nextInteger(0, 4)]!;
-    const dirty = new Map<number, Uint8Array>();
-    for (const at of inode.dirty) dirty.set(at, inode.cached.read(at * sectorBytes, sectorBytes));
-    for (const flight of [...inode.inFlight, dirty]) {
-      for (const [at, bytes] of flight) {
-        if (!this.#random.nextBoolean(kept)) continue;
-        const room = inode.durable.size() - at * sectorBytes;
-        if (room > 0) inode.durable.write(at * sectorBytes, bytes.subarray(0, room));
-      }
-    }
-    inode.dirty.clear();
-    inode.inFlight.length = 0;
+  #land(file: CachedFile, flight: Flight, failure: Error | undefined): void {
+    if (failure === undefined) file.land(flight);
+    else file.land(flight, this.#random);
   }
 
   #takeFailure(operation: FaultyOperation): Error | undefined {
@@ -285,14 +278,14 @@ export class FaultyDisk implements Disk {
     this.#stepsLeft -= 1;
   }
 
-  #later(callback: () => void): void {
+  #later(operation: "sync" | "allocate", callback: () => void): void {
     const life = this.#life;
     this.#schedule(() => {
       if (life === this.#life) callback();
-    });
+    }, operation);
   }
 }
 
-function createInode(): Inode {
-  return { cached: new FileBytes(), durable: new FileBytes(), dirty: new Set(), inFlight: [] };
+function forkAll(files: ReadonlyMap<string, CachedFile>): Map<string, CachedFile> {
+  return new Map(Array.from(files, ([name, file]) => [name, file.fork()]));
 }

@@ -2,7 +2,13 @@
 // simulator.
 
 export { DamageError } from "./damage-error.ts";
-export { FaultyDisk, type FaultyOperation, PowerLossError } from "./faulty-disk.ts";
+export {
+  type DiskCopy,
+  type DiskSchedule,
+  FaultyDisk,
+  type FaultyOperation,
+  PowerLossError,
+} from "./faulty-disk.ts";
 export { IdentityStore } from "./identity-store.ts";
 export { entryPayloadBytesMax } from "./limits.ts";
 export { type LogStore, type LogStoreOptions, openLogStore } from "./log-store.ts";

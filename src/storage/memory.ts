@@ -13,6 +13,8 @@ export type Schedule = (callback: () => void) => void;
 export class FileBytes {
   #bytes = new Uint8Array(0);
   #size = 0;
+  /** Another one has the same `#bytes`, so that they must not be changed. */
+  #shared = false;
 
   size(): number {
     return this.#size;
@@ -25,6 +27,7 @@ export class FileBytes {
 
   write(offset: number, bytes: Uint8Array): void {
     this.resize(Math.max(this.#size, offset + bytes.length));
+    this.#unshare();
     this.#bytes.set(bytes, offset);
   }
 
@@ -34,9 +37,28 @@ export class FileBytes {
       const larger = new Uint8Array(Math.max(size, this.#bytes.length * 2));
       larger.set(this.#bytes.subarray(0, this.#size));
       this.#bytes = larger;
+      this.#shared = false;
     }
-    if (size < this.#size) this.#bytes.fill(0, size, this.#size);
+    if (size < this.#size) {
+      this.#unshare();
+      this.#bytes.fill(0, size, this.#size);
+    }
     this.#size = size;
+  }
+
+  /** Another one with the same bytes; they are copied when either of the two is written. */
+  fork(): FileBytes {
+    const twin = new FileBytes();
+    twin.#bytes = this.#bytes;
+    twin.#size = this.#size;
+    twin.#shared = true;
+    this.#shared = true;
+    return twin;
+  }
+
+  #unshare(): void {
+    if (this.#shared) this.#bytes = this.#bytes.slice();
+    this.#shared = false;
   }
 }
 
