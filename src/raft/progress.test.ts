@@ -4,7 +4,7 @@ import { Progress } from "./progress.ts";
 
 const limits = { appendsInFlightMax: 4, activeTicksMax: 10 };
 
-it("a follower lost before its first answer is asked again where it was, not at the first entry", () => {
+it("a follower lost before its first answer is asked again where it was", () => {
   const progress = new Progress(100, limits);
   progress.sentAppend(99, 0);
   progress.unreachable();
