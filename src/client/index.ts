@@ -1,15 +1,31 @@
 // The door of the client: everything that browser, terminal, command line and bots may use, in
 // reading order.
 
-export type { LogInOptions, RegisterOptions, TransportFactory } from "./calls.ts";
+export {
+  createFetchTransportFactory,
+  type LogInOptions,
+  type RegisterOptions,
+  type TransportFactory,
+} from "./calls.ts";
 export {
   type Client,
   type ClientOptions,
   type ClientTopics,
   createClient,
 } from "./client.ts";
-export type { ClientClock, ClientRandom, ClientTimer } from "./clock.ts";
-export type { Connection, ConnectionFactory, ConnectionListener } from "./connection.ts";
+export {
+  type ClientClock,
+  type ClientRandom,
+  type ClientTimer,
+  createHostClock,
+  createHostRandom,
+} from "./clock.ts";
+export {
+  type Connection,
+  type ConnectionFactory,
+  type ConnectionListener,
+  createWebSocketFactory,
+} from "./connection.ts";
 export type { Listener } from "./emitter.ts";
 export { isRetryable, RejectedError, type RejectionCodeName } from "./errors.ts";
 export type { PageAsk, Timeline, TimelineChange } from "./live-timelines.ts";
