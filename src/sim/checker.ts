@@ -13,7 +13,7 @@ export class SafetyViolation extends Error {
   }
 }
 
-/** What a checker may look at when the run is over: every server that is up, and its whole state. */
+/** What a checker may look at when the run is over: a server that is up, and its whole state. */
 export interface FinalServer {
   readonly server: ServerId;
   readonly appliedIndex: number;

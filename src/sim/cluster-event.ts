@@ -31,12 +31,16 @@ export type ClusterEvent = { readonly atMs: number; readonly server: ServerId } 
       readonly hardState: HardState;
       /** The log as recovered from the disk: all of it is durable. */
       readonly lastIndex: number;
+      /** Term of the entry at lastIndex, 0 for an empty log: the two name the whole log. */
+      readonly lastTerm: number;
       readonly appliedIndex: number;
     }
   | { readonly kind: "refusedToStart"; readonly reason: string }
   | { readonly kind: "died"; readonly how: Death }
   | { readonly kind: "paused" }
   | { readonly kind: "resumed" }
+  /** A bit flipped or a write or read went astray: what was durable may be gone. */
+  | { readonly kind: "diskDamaged" }
   /** The folder was replaced: everything that this server held is gone or is of another time. */
   | { readonly kind: "diskReplaced"; readonly by: "empty" | "older" | "another" }
   | {
@@ -47,6 +51,7 @@ export type ClusterEvent = { readonly atMs: number; readonly server: ServerId } 
     }
   /** The vote is durable when this is told. */
   | { readonly kind: "hardStateSaved"; readonly hardState: HardState }
+  /** Handed to the transport: whatever it says must be durable by now. */
   | { readonly kind: "messageSent"; readonly message: PeerMessage }
   | { readonly kind: "messageReceived"; readonly message: PeerMessage }
   /** Entries were put at the end of the log as the replica sees it; not durable yet. */
@@ -71,7 +76,7 @@ export type ClusterEvent = { readonly atMs: number; readonly server: ServerId } 
       readonly disks: number;
     }
   | {
-      /** A linearizable read was asked of this server; `readId` is told again when it is answered. */
+      /** A linearizable read was asked of this server; its answer has the same id. */
       readonly kind: "readAsked";
       readonly readId: number;
     }

@@ -13,6 +13,13 @@ export interface ServerCondition {
   readonly diskGood: boolean;
   /** Everything in its log is durable up to here, as the disk really holds it. */
   readonly durableIndex: number;
+  /**
+   * Term of its last durable entry, as its log says while the process is up. Undefined: not known,
+   * and nothing may be done that depends on it.
+   */
+  readonly durableTerm?: number | undefined;
+  /** The highest term that it has ever made durable, whatever its folder was replaced by. */
+  readonly term?: number | undefined;
 }
 
 /** Frames between two servers; each direction has its own. */
@@ -45,7 +52,7 @@ export interface ClientLinkFaults {
   mendAll(): void;
 }
 
-/** One server's data folder. */
+/** One server's data folder. What is told of a next call is over when the process ends. */
 export interface DiskFaults {
   /** The next call of this kind fails; the replica stops and starts anew from what is there. */
   failNext(operation: "read" | "write" | "sync" | "allocate", code: "EIO" | "ENOSPC"): void;
@@ -53,8 +60,8 @@ export interface DiskFaults {
   setSlowMs(meanMs: number): void;
   /** Flips one bit of what is on the platter, in any file; the server may be running. */
   flipBit(): void;
-  /** The next write lands somewhere else in the same file. */
-  misdirectNextWrite(): void;
+  /** The next write to a file in this folder ("log"; any, without) lands elsewhere in that file. */
+  misdirectNextWrite(folder?: string): void;
   /** The next read answers bytes from somewhere else in the same file. */
   misdirectNextRead(): void;
 }

@@ -14,6 +14,8 @@ export type OperationName =
   | "send"
   | "resend"
   | "readTimeline"
+  /** A live timeline: called when it was opened, returned when it was closed. */
+  | "viewTimeline"
   | "listRooms"
   | "listPeople";
 
@@ -80,6 +82,14 @@ export interface FinalTimelineRecord {
   readonly server: number;
   readonly roomId: number;
   readonly room: string;
+  /** Who made it: a member from its beginning, without a line that says so (SPEC.md RM1, RM2). */
+  readonly ownerId: number;
+  readonly personal: boolean;
+  /**
+   * The person who read it, and joined for that: the only one whose doings stand in no operation
+   * of the history.
+   */
+  readonly readerId: number;
   /** What the server says of the room besides its items. */
   readonly memberCount: number;
   readonly lastNumber: number;
@@ -87,6 +97,7 @@ export interface FinalTimelineRecord {
   readonly items: readonly Item[];
 }
 
+/** One line of a history. */
 export type HistoryRecord =
   | OperationRecord
   | ConnectedRecord

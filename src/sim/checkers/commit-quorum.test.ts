@@ -1,0 +1,38 @@
+// Commits of a leader on enough disks, and on too few.
+import { describe, expect, it } from "vitest";
+import {
+  appended,
+  committed,
+  died,
+  diskReplaced,
+  durable,
+  goodRun,
+  judge,
+} from "./cluster-events.test-support.ts";
+import { CommitQuorum } from "./commit-quorum.ts";
+
+describe("commit quorum", () => {
+  const check = (...more: Parameters<typeof judge>[1]) =>
+    judge((logs) => new CommitQuorum(logs), [...goodRun(), ...more]);
+  const everywhere = [1, 2, 3].map((server) => appended(server, [3, 1]));
+
+  it("passes a commit of what is durable on a majority, the leader among it or not", () => {
+    expect(check(...everywhere, durable(2, 3), durable(3, 3), committed(1, 3))).toBeUndefined();
+    expect(check(...everywhere, durable(1, 3), durable(3, 3), committed(1, 3))).toBeUndefined();
+  });
+
+  it("passes when a disk that counted was destroyed while word of it was under way", () => {
+    const gone = [durable(1, 3), durable(3, 3), died(3), diskReplaced(3)];
+    expect(check(...everywhere, ...gone, committed(1, 3))).toBeUndefined();
+  });
+
+  it("catches a commit of what is durable on fewer disks", () => {
+    const message = "commits entry 3, which is durable on 1 disks";
+    expect(check(...everywhere, durable(1, 3), committed(1, 3))).toMatch(message);
+  });
+
+  it("catches a commit that counts a disk with another entry there", () => {
+    const other = [appended(1, [3, 1]), appended(2, [3, 2]), durable(1, 3), durable(2, 3)];
+    expect(check(...other, committed(1, 3))).toMatch("on 1 disks; a majority is 2");
+  });
+});

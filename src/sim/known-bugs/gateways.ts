@@ -1,0 +1,70 @@
+// Known bugs of the gateways: gaps and doubles in what a session is sent.
+import type { KnownBug } from "../known-bug.ts";
+
+/** Bugs of the gateways. */
+export const gatewayBugs: readonly KnownBug[] = [
+  {
+    name: "replay-off-by-one",
+    what: "A replay begins one command too late and so skips one.",
+    expect: ["subscriptions"],
+    edits: [
+      {
+        file: "src/gateways/replay.ts",
+        replace: "afterPosition: this.#position,",
+        by: "afterPosition: this.#position + 1,",
+      },
+    ],
+  },
+  {
+    name: "replay-ends-with-its-first-page",
+    what: "Of what was missed only the first page is replayed, and then it goes live.",
+    expect: ["subscriptions"],
+    edits: [
+      {
+        file: "src/gateways/replay.ts",
+        replace: "} else if (page.more) {",
+        by: "} else if (page.more && page.items.length === 0) {",
+      },
+    ],
+  },
+  {
+    name: "events-lost-beside-replies",
+    what: "Live events that come together with a reply are not sent.",
+    expect: ["subscriptions"],
+    edits: [
+      {
+        file: "src/gateways/session.ts",
+        replace: "run === undefined ? this.#replayed : [...this.#replayed, ...run.events()];",
+        by: "this.#replayed;",
+      },
+    ],
+  },
+  {
+    name: "live-after-a-pause",
+    what: "Between the end of a replay and the first live event there is a gap.",
+    expect: ["subscriptions"],
+    edits: [
+      {
+        file: "src/gateways/session.ts",
+        replace:
+          "if (welcome.untilPosition !== undefined) hub.goLive(this, welcome.untilPosition);",
+        by:
+          "if (welcome.untilPosition !== undefined) {\n" +
+          "      context.clock.setTimer(20, () => hub.goLive(this, replica.appliedPosition()));\n" +
+          "    }",
+      },
+    ],
+  },
+  {
+    name: "ended-session-goes-on",
+    what: "S6: a log-out does not end the streams of the session that it ended.",
+    expect: ["audience"],
+    edits: [
+      {
+        file: "src/gateways/hub.ts",
+        replace: "if (seat.receiver.sessionId === sessionId) seat.receiver.handleSessionEnded();",
+        by: "if (seat.receiver.sessionId === -sessionId) seat.receiver.handleSessionEnded();",
+      },
+    ],
+  },
+];

@@ -1,0 +1,58 @@
+// Known bugs of linearizable reads: an answer that is older than what was acknowledged before it
+// was asked.
+import type { KnownBug } from "../known-bug.ts";
+
+/** Bugs of reads. */
+export const readBugs: readonly KnownBug[] = [
+  {
+    name: "read-without-a-round",
+    what: "A leader answers reads without asking a majority whether it still leads.",
+    expect: ["linearizability"],
+    edits: [
+      {
+        file: "src/raft/replication.ts",
+        replace:
+          "const confirmed = quorumReached(core.membership.current, (id) => {\n" +
+          "    return id === core.id ? sequence : assertProgress(leading, id).readSequence;\n" +
+          "  });",
+        by: "const confirmed = sequence;",
+      },
+    ],
+  },
+  {
+    name: "read-before-first-commit",
+    what: "A new leader answers reads before it knows what its predecessor committed (§6.4).",
+    expect: ["linearizability"],
+    edits: [
+      {
+        file: "src/raft/replication.ts",
+        replace: "if (core.log.commitIndex < leading.firstIndexOfTerm) return;",
+        by: "",
+      },
+    ],
+  },
+  {
+    name: "read-joins-an-older-round",
+    what: "A read shares the round that began before it, and so an index from before it.",
+    expect: ["linearizability"],
+    edits: [
+      {
+        file: "src/raft/read-index.ts",
+        replace: "this.#waiting.push(request);",
+        by: "((this.#underWay?.requests ?? this.#waiting) as ReadRequest[]).push(request);",
+      },
+    ],
+  },
+  {
+    name: "read-does-not-wait-to-be-applied",
+    what: "A server answers a confirmed read from whatever it has applied so far.",
+    expect: ["linearizability"],
+    edits: [
+      {
+        file: "src/replica/reads.ts",
+        replace: "if (read.index === undefined || read.index > applied.index) continue;",
+        by: "if (read.index === undefined) continue;",
+      },
+    ],
+  },
+];

@@ -1,0 +1,97 @@
+// Known bugs of the disk: what is called durable and is not, what recovery cuts off or keeps.
+import type { KnownBug } from "../known-bug.ts";
+
+/** Bugs of storage. */
+export const storageBugs: readonly KnownBug[] = [
+  {
+    name: "durable-before-fsync",
+    what: "Written entries count as durable at once, not when the fsync has returned.",
+    expect: ["leader-completeness", "crash"],
+    edits: [
+      {
+        file: "src/replica/consensus.ts",
+        replace: "log.append(persist.entries, (error) =>\n",
+        by:
+          "log.append(persist.entries, () => {});\n" +
+          "    this.#parts.clock.setSoon((error?: Error) =>\n",
+      },
+    ],
+  },
+  {
+    name: "segment-change-syncs-the-old-file",
+    what: "The first batch of a new segment is followed by an fsync of the segment before.",
+    expect: ["leader-completeness", "crash"],
+    edits: [
+      {
+        file: "src/storage/journal.ts",
+        replace: "file.sync((error) => this.#handleSynced(taken.at(-1)!, error));",
+        by:
+          "const old = place.offset === 0 && place.segment > 1;\n" +
+          "      (old ? this.#segments.file(place.segment - 1) : file).sync((error) =>\n" +
+          "        this.#handleSynced(taken.at(-1)!, error),\n" +
+          "      );",
+      },
+    ],
+  },
+  {
+    name: "newest-segment-overlooked",
+    what: "Recovery takes the last file for the spare one, also where no spare was made yet.",
+    expect: ["leader-completeness", "crash"],
+    edits: [
+      {
+        file: "src/storage/recovery.ts",
+        replace: "for (let ordinal = count; ordinal > 0; ordinal--) {",
+        by: "for (let ordinal = Math.max(1, count - 1); ordinal > 0 && count > 0; ordinal--) {",
+      },
+    ],
+  },
+  {
+    name: "recovery-cuts-too-much",
+    what: "Recovery takes the last record for torn, though it is whole.",
+    expect: ["leader-completeness", "crash"],
+    edits: [
+      {
+        file: "src/storage/recovery.ts",
+        replace:
+          "      this.#take(decoded.record, segment, offset);\n      offset += decoded.bytes;",
+        by:
+          "      const next = offset + decoded.bytes;\n" +
+          "      const last = next + 8 > bytes.length || !isRecordStart(\n" +
+          "        new DataView(bytes.buffer, bytes.byteOffset), next);\n" +
+          '      if (last && offset > 0) return { offset, problem: "torn" };\n' +
+          "      this.#take(decoded.record, segment, offset);\n      offset = next;",
+      },
+    ],
+  },
+  {
+    name: "torn-tail-not-cut-off",
+    what: "What a crash tore stays behind the log's end, and the next records go in front of it.",
+    expect: ["crash", "leader-completeness"],
+    edits: [
+      {
+        file: "src/storage/recovery.ts",
+        replace: "file.write(offset, new Uint8Array(end - offset));",
+        by: "file.write(offset, bytes.subarray(offset, end));",
+      },
+    ],
+  },
+  {
+    name: "recovered-tail-not-synced",
+    what: "Recovery counts what it finds in the file cache as durable, without an fsync.",
+    expect: ["leader-completeness", "crash"],
+    edits: [{ file: "src/storage/recovery.ts", replace: "    file.syncNow();\n", by: "" }],
+  },
+  {
+    name: "checksum-ignored",
+    what: "A record is taken as it is read, whatever its checksum says.",
+    expect: ["state-equality", "crash"],
+    edits: [
+      {
+        file: "src/storage/record.ts",
+        replace:
+          "if (view.getUint32(at + 8, true) !== crc32c(bytes, at + 12, end, seedOf(place))) {",
+        by: "if (view.getUint32(at + 8, true) === 0) {",
+      },
+    ],
+  },
+];
