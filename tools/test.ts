@@ -1,6 +1,7 @@
-// `npm test`: check, the unit tests, the end-to-end tests, in this order; the first that fails ends
-// it with its exit code. `npm test -- raft` runs the unit tests whose path has "raft" in it. The
-// last line is always `N passed, N failed`; a step that fails without tests counts as one failed.
+// `npm test`: check, the unit tests, a minute of simulation, the end-to-end tests, in this order;
+// the first that fails ends it with its exit code. `npm test -- raft` runs the unit tests whose
+// path has "raft" in it. The last line is always `N passed, N failed`; a step without tests counts
+// as one.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,6 +28,12 @@ async function runVitest(project: string, filters: readonly string[]) {
   }
 }
 
+/**
+ * The same seeds each time, as many as fit into a minute: a change is stopped by what it did, not
+ * by chance. New seeds are for `npm run sim`.
+ */
+const simulation = ["src/sim/main.ts", "--from", "1", "--minutes", "1", "--workers", "2"];
+
 function hasEndToEndTests(): boolean {
   const folder = join(projectRoot, "e2e");
   if (!existsSync(folder)) return false;
@@ -40,9 +47,15 @@ async function main(filters: readonly string[]): Promise<void> {
     counts = addCounts(counts, run.counts);
     return run.exitCode;
   };
+  const simulate = async () => {
+    const exitCode = await runProgram("node", simulation);
+    if (exitCode === 0) counts = addCounts(counts, { ...noTests, passed: 1 });
+    return exitCode;
+  };
   const steps = [{ name: "unit tests", run: vitest("unit") }];
   if (filters.length === 0) {
     steps.unshift({ name: "check", run: () => runProgram("node", ["tools/check.ts"]) });
+    steps.push({ name: "simulation", run: simulate });
     if (hasEndToEndTests()) steps.push({ name: "end-to-end tests", run: vitest("e2e") });
   }
   for (const step of steps) {

@@ -8,6 +8,7 @@ import {
   durable,
   goodRun,
   judge,
+  leads,
 } from "./cluster-events.test-support.ts";
 import { CommitQuorum } from "./commit-quorum.ts";
 
@@ -34,5 +35,17 @@ describe("commit quorum", () => {
   it("catches a commit that counts a disk with another entry there", () => {
     const other = [appended(1, [3, 1]), appended(2, [3, 2]), durable(1, 3), durable(2, 3)];
     expect(check(...other, committed(1, 3))).toMatch("on 1 disks; a majority is 2");
+  });
+
+  it("catches a leader that commits by an entry of an older term", () => {
+    const onAll = [1, 2, 3].map((server) => durable(server, 3));
+    const older = [...everywhere, ...onAll, leads(2, 2)];
+    expect(check(...older, committed(2, 3))).toMatch("leader of term 2, commits by entry 3 of");
+    const own = [appended(2, [4, 2]), appended(3, [4, 2]), durable(2, 4), durable(3, 4)];
+    expect(check(...older, ...own, committed(2, 4))).toBeUndefined();
+  });
+
+  it("leaves a follower's commit alone, which its leader has counted", () => {
+    expect(check(appended(2, [3, 1]), committed(2, 3))).toBeUndefined();
   });
 });

@@ -1,4 +1,5 @@
-// A leader commits what is durable on a majority of disks (Raft §5.3, §5.4.2), and never less.
+// A leader commits what is durable on a majority of disks, and by counting only entries of its own
+// term (Raft §5.3, §5.4.2): what stands before those is committed with them.
 import { type ClusterChecker, SafetyViolation } from "../checker.ts";
 import type { ClusterEvent } from "../cluster-event.ts";
 import type { ServerLogs } from "./server-logs.ts";
@@ -12,18 +13,28 @@ export class CommitQuorum implements ClusterChecker {
     this.#logs = logs;
   }
 
-  see(_event: ClusterEvent): void {
-    const { newCommit, majority } = this.#logs;
-    if (newCommit === undefined) return;
-    const { role, term, terms } = this.#logs.of(newCommit.server);
-    const entryTerm = terms[newCommit.index];
+  see(event: ClusterEvent): void {
+    if (event.kind !== "committed") return;
+    const { server, commitIndex } = event;
+    const { role, term, terms } = this.#logs.of(server);
+    const entryTerm = terms[commitIndex];
     if (role !== "leader" || entryTerm === undefined) return;
-    const disks = this.#logs.disksWith(newCommit.index, entryTerm);
+    if (entryTerm !== term) {
+      this.#fail(
+        `server ${server}, leader of term ${term}, commits by entry ${commitIndex} ` +
+          `of term ${entryTerm}`,
+      );
+    }
+    const { majority } = this.#logs;
+    const disks = this.#logs.disksWith(commitIndex, entryTerm);
     if (disks >= majority) return;
-    throw new SafetyViolation(
-      this.name,
-      `server ${newCommit.server}, leader of term ${term}, commits entry ${newCommit.index}, ` +
+    this.#fail(
+      `server ${server}, leader of term ${term}, commits entry ${commitIndex}, ` +
         `which is durable on ${disks} disks; a majority is ${majority}`,
     );
+  }
+
+  #fail(message: string): never {
+    throw new SafetyViolation(this.name, message);
   }
 }
