@@ -118,7 +118,12 @@ export class Cluster {
   start(id: number): void {
     if (this.isRunning(id)) throw new Error(`server ${id} is running already`);
     this.#keepLog(id);
-    this.#running.set(id, new RunningProgram(this.serveArguments(id)));
+    this.#running.set(id, this.launch(id));
+  }
+
+  /** Makes the process; a cluster in another environment makes it in its own way. */
+  protected launch(id: number): RunningProgram {
+    return new RunningProgram(this.serveArguments(id));
   }
 
   isRunning(id: number): boolean {

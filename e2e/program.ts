@@ -14,6 +14,8 @@ export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Working folder; default this process's. */
   readonly folder?: string;
+  /** A command that replaces itself by the one that follows it, such as `ip netns exec name`. */
+  readonly wrapper?: readonly string[];
   /** The run fails after this long, in ms; default 30,000. */
   readonly timeoutMs?: number;
 }
@@ -42,7 +44,8 @@ export class RunningProgram {
   #hasEnded = false;
 
   constructor(args: readonly string[], options: RunOptions = {}) {
-    this.child = spawn(programPath, [...args], {
+    const [program = programPath, ...rest] = [...(options.wrapper ?? []), programPath, ...args];
+    this.child = spawn(program, rest, {
       stdio: ["pipe", "pipe", "pipe"],
       env: cleanEnvironment(options.environment),
       ...(options.folder === undefined ? {} : { cwd: options.folder }),

@@ -107,11 +107,16 @@ describe("imports", () => {
     ]);
   });
 
-  test("of the end-to-end tests reach the client only", () => {
+  test("of the end-to-end tests reach the client and the simulator's door only", () => {
     const code = 'import { Chat } from "../src/chat/index.ts";';
     expect(checkCode("e2e/cluster.ts", code)).toEqual([
       "2: e2e does not look into chat: start ./holdfast, or use src/client",
     ]);
+    const door = 'import { Workload } from "../../src/sim/index.ts";';
+    expect(checkCode("e2e/faults/run.ts", door)).toEqual([]);
+    expect(checkCode("e2e/faults/run.ts", 'import { Town } from "../../src/sim/town.ts";')).toEqual(
+      [expect.stringContaining("behind a door")],
+    );
   });
 });
 
