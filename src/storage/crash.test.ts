@@ -217,6 +217,23 @@ describe("the log across crashes", () => {
     }
   });
 
+  it("does so too when a bit has flipped in the segment that was made ahead of need", () => {
+    const schedule = new ManualSchedule();
+    for (let seed = 1; seed <= 30; seed++) {
+      const disk = new FaultyDisk({ seed, schedule: schedule.schedule });
+      const log = openLogStore(disk, { segmentBytes: 8192 });
+      schedule.runAll();
+      log.append([makeEntry(1, 1)], () => {});
+      schedule.runAll();
+      log.append([makeEntry(2, 1, 900)], () => {});
+      disk.killProcess();
+      flipBit(disk, "log/0000000000000002.seg", 700);
+      const found = readAll(openLogStore(disk));
+      disk.losePower();
+      expect(readAll(openLogStore(disk))).toEqual(found);
+    }
+  });
+
   it("gives the first failure to all appends under way or later, and writes no more", () => {
     const schedule = new ManualSchedule();
     const disk = new FaultyDisk({ seed: 1, schedule: schedule.schedule });

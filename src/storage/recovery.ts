@@ -111,14 +111,24 @@ class Recovery {
 
   run(newest: number, count: number): Recovered {
     let end = count === 0 ? undefined : { segment: 1, offset: 0 };
+    let before: { segment: Loaded; offset: number } | undefined;
     for (let ordinal = 1; ordinal <= newest; ordinal++) {
       const segment = load(this.#segments, ordinal);
       const sequenceBefore = this.#lastSequence;
+      const unprovenBefore = this.#unprovenFrom;
       const scanned = this.#scan(segment);
       if (ordinal < newest) this.#checkSealed(segment, scanned);
       else this.#mendNewest(segment, scanned);
-      // A torn first batch leaves the newest segment empty: go on behind the one before.
-      if (this.#lastSequence > sequenceBefore) end = { segment: ordinal, offset: scanned.offset };
+      if (this.#lastSequence > sequenceBefore) {
+        end = { segment: ordinal, offset: scanned.offset };
+      } else if (before !== undefined) {
+        // A torn first batch leaves the newest segment empty: go on behind the one before. It may
+        // also be no batch at all but a bit that has flipped in a segment made ahead of need; then
+        // the last batch is in the one before.
+        this.#unprovenFrom = unprovenBefore;
+        this.#writeOnceMore(before.segment, before.offset);
+      }
+      before = { segment, offset: scanned.offset };
     }
     return {
       table: this.#table,
@@ -202,8 +212,14 @@ class Recovery {
       const end = endOfNonZero(bytes, offset, bytes.length);
       file.write(offset, new Uint8Array(end - offset));
     }
+    this.#writeOnceMore(segment, offset);
+  }
+
+  /** Writes what no record proves durable, up to `end`, and syncs the segment. */
+  #writeOnceMore({ ordinal, bytes }: Loaded, end: number): void {
+    const file = this.#segments.file(ordinal);
     if (this.#unprovenFrom !== undefined) {
-      file.write(this.#unprovenFrom, bytes.subarray(this.#unprovenFrom, offset));
+      file.write(this.#unprovenFrom, bytes.subarray(this.#unprovenFrom, end));
     }
     file.syncNow();
   }
