@@ -3,7 +3,7 @@
 // outcome; a throw from here is a bug.
 import { fromBinary } from "@bufbuild/protobuf";
 import { type Command, CommandSchema } from "../proto/gen/chat/v1/command_pb.js";
-import { recall, remember } from "./command-ids.ts";
+import { recall, remember, rememberRefusal } from "./command-ids.ts";
 import type { CommandHandler } from "./commands/command.ts";
 import { commandHandlers } from "./commands/index.ts";
 import type { Author, Context, Moment } from "./context.ts";
@@ -51,11 +51,15 @@ function applyBody<Body>(
   const first = recall(context, author, content);
   if (first !== undefined) return without(first);
 
-  const refusal =
-    (beforeLogIn === undefined ? refuseSession(context.state, command) : undefined) ??
-    handler.validate(body) ??
-    handler.authorize(context, author, body);
-  if (refusal !== undefined) return without(refusal);
+  // Spends no id: another session may follow, through which the same command comes again.
+  const sessionEnded =
+    beforeLogIn === undefined ? refuseSession(context.state, command) : undefined;
+  if (sessionEnded !== undefined) return without(sessionEnded);
+  const refusal = handler.validate(body) ?? handler.authorize(context, author, body);
+  if (refusal !== undefined) {
+    rememberRefusal(context, author, refusal);
+    return without(refusal);
+  }
 
   const { answer, events, doneBefore } = handler.apply(context, author, body);
   if (doneBefore !== undefined) {

@@ -260,16 +260,26 @@ describe("repetition", () => {
     expect(summary(test.apply(open(3), { id }).outcome)).toBe("accepted");
   });
 
-  it("ID5 a refused command is not remembered: the same id may be accepted later", () => {
+  it("ID7 a refusal is final: the same id gets it again when nothing stands against it", () => {
     const test = TestChat.with("ada", "bob");
     test.accept(createRoom("ops"), ada);
     const id = test.newId();
-    expect(summary(test.apply(send(3, "hello"), { ...bob, id }).outcome)).toBe("NOT_A_MEMBER");
+    const refusal = test.apply(send(3, "hello"), { ...bob, id }).outcome;
+    expect(summary(refusal)).toBe("NOT_A_MEMBER");
     test.accept(join(3), bob);
-    expect(summary(test.apply(send(3, "hello"), { ...bob, id }).outcome)).toBe("accepted");
+    expect(test.apply(send(3, "hello"), { ...bob, id }).outcome).toEqual(refusal);
+    expect(summary(test.apply(send(3, "hello"), bob).outcome)).toBe("accepted");
     const name = test.newId();
     expect(summary(test.apply(createRoom("ops"), { ...bob, id: name }).outcome)).toBe("NAME_TAKEN");
-    expect(summary(test.apply(createRoom("ops2"), { ...bob, id: name }).outcome)).toBe("accepted");
+    expect(summary(test.apply(createRoom("op2"), { ...bob, id: name }).outcome)).toBe("NAME_TAKEN");
+  });
+
+  it("ID5 an ended session spends no id", () => {
+    const test = TestChat.with("ada");
+    const id = test.newId();
+    const ended = { userId: ada.userId, sessionId: 99, id };
+    expect(summary(test.apply(send(1, "hello"), ended).outcome)).toBe("UNAUTHENTICATED");
+    expect(summary(test.apply(send(1, "hello"), { ...ada, id }).outcome)).toBe("accepted");
   });
 });
 

@@ -1,11 +1,11 @@
 // Exactly-once: which ids have been applied, and what the first application answered. Messages keep
-// their own id in the timeline; all other commands are remembered in `commands` for at least
-// `commandMemoryMs`. Refused ones are not.
+// their own id in the timeline; all other commands, and all refused ones, are remembered in
+// `commands` for at least `commandMemoryMs`.
 import type { Context, Moment } from "./context.ts";
 import { commandMemoryMs, commandsForgottenMax } from "./limits.ts";
 import { refused } from "./rejections.ts";
 import { integer, text } from "./rows.ts";
-import type { Accepted, ChatOutcome } from "./types.ts";
+import type { Accepted, ChatOutcome, Rejection } from "./types.ts";
 
 /** An id within its scope: the user who gave the command, 0 before log-in. */
 export interface ScopedId {
@@ -21,6 +21,9 @@ export type Content =
   /** Equal fingerprints mean equal content. */
   | { readonly kind: "other"; readonly fingerprint: string };
 
+/** Stands for the content of a refused command: whatever comes under its id is refused. */
+const refusalFingerprint = "refused";
+
 /** The outcome for an id that has been applied before; undefined for a new one. */
 export function recall(
   { statements }: Context,
@@ -30,6 +33,7 @@ export function recall(
   const row = statements.firstUse.get(id.userId, id.commandId);
   if (row === undefined) return undefined;
   const position = integer(row, "position");
+  if (row["fingerprint"] === refusalFingerprint) return JSON.parse(text(row, "answer"));
   if (row["fingerprint"] !== null) {
     const same = content.kind === "other" && content.fingerprint === text(row, "fingerprint");
     if (!same) return refused.idReused;
@@ -46,13 +50,30 @@ export function recall(
 
 /** Remembers a command that is not a message, and forgets a few that are old enough. */
 export function remember(
-  { statements }: Context,
+  context: Context,
   id: ScopedId,
   accepted: Moment & { readonly fingerprint: string; readonly answer: Accepted },
 ): void {
-  const { position, timestampMs, fingerprint } = accepted;
-  const answer = JSON.stringify(accepted.answer);
-  statements.insertCommand.run(position, id.userId, id.commandId, timestampMs, fingerprint, answer);
+  insert(context, id, accepted);
+}
+
+/**
+ * Remembers a refusal: another copy of the command, which may still be under way, must not be
+ * accepted when what stood against it is gone (SPEC.md ID7).
+ */
+export function rememberRefusal(context: Context, id: ScopedId & Moment, answer: Rejection): void {
+  const { position, timestampMs } = id;
+  insert(context, id, { position, timestampMs, fingerprint: refusalFingerprint, answer });
+}
+
+function insert(
+  { statements }: Context,
+  { userId, commandId }: ScopedId,
+  row: Moment & { readonly fingerprint: string; readonly answer: Accepted | Rejection },
+): void {
+  const { position, timestampMs, fingerprint } = row;
+  const answer = JSON.stringify(row.answer);
+  statements.insertCommand.run(position, userId, commandId, timestampMs, fingerprint, answer);
   // Only where one is added: so the table's bound holds, and the log alone decides what is
   // forgotten when.
   statements.forgetCommands.run(commandsForgottenMax, timestampMs - commandMemoryMs);

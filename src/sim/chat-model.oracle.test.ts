@@ -34,7 +34,7 @@ class Commands {
     if (nextBoolean(0.005)) return Uint8Array.of(0xff, 0xff, 0xff);
     if (nextBoolean(0.005)) return encode({ case: undefined });
     const isReused = nextBoolean(0.3);
-    const id = isReused ? nextInteger(0, 8) : nextInteger(0, 256);
+    const id = isReused ? nextInteger(0, 64) : nextInteger(0, 10_000);
     const content = this.#drawBody();
     const isAnonymous = ["initializeCluster", "registerUser", "openSession"].includes(
       `${content.case}`,

@@ -27,12 +27,17 @@ const sessionsOfPersonMax = 50;
 const idMemoryMs = 30 * 24 * 3_600_000;
 const forgottenAtOnce = 2;
 
-/** A command id that counts, with what it stood for (ID2, ID4). */
-interface KnownId extends Moment {
-  /** Hash of the content. */
-  readonly content: number;
-  readonly answer: Accepted;
-}
+/** A command id that counts, with what it stood for (ID2, ID4) or why it was refused (ID7). */
+type KnownId = Moment &
+  (
+    | {
+        /** Hash of the content. */
+        readonly content: number;
+        readonly answer: Accepted;
+        readonly refusal?: undefined;
+      }
+    | { readonly refusal: RejectionCode }
+  );
 
 /** An id that will be forgotten, when (ID6). */
 interface Forgettable extends Moment {
@@ -109,8 +114,9 @@ export class ChatModel {
     const key = `${userId} ${Buffer.from(command.id).toString("latin1")}`;
     const content = contentOf(body);
     const first = this.#ids.get(key);
-    // ID2 to ID4.
+    // ID7, then ID2 to ID4.
     if (first !== undefined) {
+      if (first.refusal !== undefined) return rejected(first.refusal);
       if (first.content !== content) return rejected(ID_REUSED);
       return accepted({ answer: first.answer, events: none, doneBefore: first.position }, position);
     }
@@ -119,7 +125,12 @@ export class ChatModel {
       return rejected(UNAUTHENTICATED);
     }
     const done = this.#do(author, body);
-    if (typeof done === "number") return rejected(done);
+    if (typeof done === "number") {
+      // ID7.
+      this.#ids.set(key, { position, timestampMs: this.timestampMs, refusal: done });
+      this.#forgetLater(author, key);
+      return rejected(done);
+    }
     if (done.doneBefore === undefined) this.#remember(author, { key, content, body, done });
     return accepted(done, position);
   }
@@ -314,7 +325,7 @@ export class ChatModel {
   }
 
   #remember(
-    { position, timestampMs, userId, commandId }: Author,
+    author: Author,
     command: {
       readonly key: string;
       readonly content: number;
@@ -322,9 +333,13 @@ export class ChatModel {
       readonly done: Done;
     },
   ): void {
+    const { position, timestampMs } = author;
     const { key, content, body, done } = command;
     this.#ids.set(key, { content, position, timestampMs, answer: done.answer });
-    if (body.case === "sendMessage") return;
+    if (body.case !== "sendMessage") this.#forgetLater(author, key);
+  }
+
+  #forgetLater({ position, timestampMs, userId, commandId }: Author, key: string): void {
     this.remembered.push({ key, userId, commandId: commandId.slice(), position, timestampMs });
     // ID6.
     for (let count = 0; count < forgottenAtOnce; count++) {

@@ -139,7 +139,8 @@ export function encode(
   sender: { readonly id?: number; readonly userId?: number; readonly sessionId?: number } = {},
 ): Uint8Array {
   const { id = 1, userId = 0, sessionId = 0 } = sender;
-  const bytes = new Uint8Array(16).fill(id);
+  const bytes = new Uint8Array(16).fill(id & 0xff);
+  bytes[0] = id >> 8;
   return toBinary(CommandSchema, create(CommandSchema, { id: bytes, userId, sessionId, body }));
 }
 
