@@ -134,14 +134,38 @@ export class Asks {
     const { room, beforeNumber = 0, afterNumber, limit = openRoomItems } = ask;
     const after = afterNumber ?? 0;
     refuse(faultOfRoom(room), ...[beforeNumber, after, limit].map(faultOfNumber));
-    // "After 0" means from the first one on, but 0 on the wire means "not given": the oldest are
-    // those before limit + 1.
-    const fromStart = afterNumber === 0 && beforeNumber === 0;
+    if (afterNumber === 0 && beforeNumber === 0) return this.#readFromFirst(room, limit);
+    return this.#readPage(room, { beforeNumber, afterNumber: after, limit });
+  }
+
+  /**
+   * 0 on the wire means "not given": the oldest items are those before limit + 1. A server cuts a
+   * page of large bodies at its oldest end, so what is missing there is asked for until the first
+   * one has come.
+   */
+  async #readFromFirst(room: RoomName, limit: number): Promise<TimelinePage> {
+    const page = await this.#readPage(room, { beforeNumber: limit + 1, afterNumber: 0, limit });
+    let items = page.items;
+    for (let first = items[0]; first !== undefined && first.number > 1; first = items[0]) {
+      const before = { beforeNumber: first.number, afterNumber: 0, limit };
+      const older = await this.#readPage(room, before);
+      if (older.items.length === 0) break;
+      items = [...older.items, ...items];
+    }
+    return { room: page.room, items };
+  }
+
+  async #readPage(
+    room: RoomName,
+    page: {
+      readonly beforeNumber: number;
+      readonly afterNumber: number;
+      readonly limit: number;
+    },
+  ): Promise<TimelinePage> {
     const value = create(ReadTimelineRequestSchema, {
       room: toRoomRef(room),
-      beforeNumber: fromStart ? limit + 1 : beforeNumber,
-      afterNumber: after,
-      limit,
+      ...page,
       atLeastPosition: this.#seen.newest,
     });
     const reply = await this.#requests.ask({ case: "readTimeline", value }, "readTimeline");

@@ -150,6 +150,15 @@ describe("reading", () => {
     expect(await read({ afterNumber: 0 })).toEqual([1, 2]);
   });
 
+  test("a page from the first has all of it, also where servers cut pages shorter", async () => {
+    const client = await rig.makeInRoom();
+    sendAll(client, ["2", "3", "4", "5", "6", "7"]);
+    await cluster.settle();
+    cluster.pageItemsMax = 2;
+    const page = await rig.settled(client.readTimeline({ room: 1, limit: 5, afterNumber: 0 }));
+    expect(page.items.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5]);
+  });
+
   test("R6: a read asks any server for at least the newest position seen", async () => {
     const client = await rig.makeInRoom();
     const [sent] = sendAll(client, ["one"]);

@@ -110,6 +110,8 @@ export class FakeCluster {
   ]);
   clusterId = 7n;
   #connections: FakeConnection[] = [];
+  /** Pages are cut to so many items at their oldest end, as real ones are by bytes. */
+  pageItemsMax = 500;
   readonly #rooms: FakeRoom[] = [];
   #log: LoggedEvent[] = [];
   #position = 100;
@@ -401,7 +403,8 @@ export class FakeCluster {
         : room.items
             .filter(({ number }) => beforeNumber === 0 || number < beforeNumber)
             .slice(-limit);
-    const value = { room: this.#view(room, userId), items, position };
+    const kept = afterNumber > 0 ? items : items.slice(-this.pageItemsMax);
+    const value = { room: this.#view(room, userId), items: kept, position };
     return create(ReplySchema, { body: { case: "readTimeline", value } }).body;
   }
 
