@@ -13,6 +13,7 @@ import type { ClusterEvent, ServerId } from "./cluster-event.ts";
 import type { FaultKind } from "./fault-kind.ts";
 import { FaultPlan } from "./faults.ts";
 import { drain, installVirtualGlobals } from "./globals.ts";
+import { troubleBirth } from "./hard-birth.ts";
 import type { HistoryRecord } from "./history.ts";
 import { RunCounts } from "./run-counts.ts";
 import { drawSwarm, type Swarm } from "./swarm.ts";
@@ -88,6 +89,7 @@ class Run {
   readonly #counts = new RunCounts();
   readonly #checkers: ReturnType<typeof createClusterCheckers>;
   readonly #cluster: Cluster;
+  readonly #birthChance: Random;
   readonly #plan: FaultPlan;
   readonly #workload: Workload;
   readonly #world: ReturnType<Cluster["clientWorld"]>;
@@ -111,6 +113,7 @@ class Run {
       onEvent: (event) => this.#handleEvent(event),
       observerOf: options.observerOf,
     });
+    this.#birthChance = new Random(random.nextUint32());
     this.#plan = new FaultPlan(this.#cluster, this.#swarm);
     const world = this.#cluster.clientWorld(new Random(random.nextUint32()));
     const { onRecord } = options;
@@ -133,6 +136,7 @@ class Run {
 
   async #form(): Promise<void> {
     for (const id of this.#cluster.servers) this.#cluster.start(id);
+    troubleBirth(this.#cluster, this.#birthChance);
     const isFormed = () =>
       this.#cluster.servers.every((id) => {
         const { replica, chat } = this.#cluster.server(id);
