@@ -11,9 +11,9 @@ const withinMs = 1_500;
 /** Virtual ms that a server is down at most. */
 const downMsMax = 800;
 
-/** Lets it strike, in half of all runs; answers how often it will. */
-export function troubleBirth(target: FaultTarget, random: Random): number {
-  if (random.nextBoolean(0.5)) return 0;
+/** Lets it strike, in half of all runs. */
+export function troubleBirth(target: FaultTarget, random: Random): void {
+  if (random.nextBoolean(0.5)) return;
   const strikes = random.nextInteger(1, strikesMax + 1);
   for (let strike = 0; strike < strikes; strike++) {
     const server = target.servers[random.nextInteger(0, target.servers.length)] ?? 1;
@@ -27,5 +27,4 @@ export function troubleBirth(target: FaultTarget, random: Random): number {
       target.after(random.nextFloat() * withinMs, () => target.start(server));
     }
   }
-  return strikes;
 }

@@ -136,7 +136,7 @@ class Run {
 
   async #form(): Promise<void> {
     for (const id of this.#cluster.servers) this.#cluster.start(id);
-    troubleBirth(this.#cluster, this.#birthChance);
+    if (this.#swarm.faults.length > 0) troubleBirth(this.#cluster, this.#birthChance);
     const isFormed = () =>
       this.#cluster.servers.every((id) => {
         const { replica, chat } = this.#cluster.server(id);
@@ -174,7 +174,13 @@ class Run {
       withinMs: 2 * tickMs * electionTimeoutTicksMax,
       what: "a majority commits within twice the election time-out",
     });
+    const calmSinceMs = this.#time.nowMs;
     await this.#settle(this.#workload.finish(finishWithinMs), "the workload has ended");
+    // Some clients know one server only, which may be out for good.
+    const areAllUp = expected.length === this.#cluster.servers.length;
+    if (areAllUp && this.#time.nowMs - calmSinceMs >= finishWithinMs) {
+      throw new LivenessViolation(`not in ${finishWithinMs} ms: what clients asked is answered`);
+    }
     await this.#becomeEqual();
   }
 
