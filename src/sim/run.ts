@@ -181,7 +181,27 @@ class Run {
     if (areAllUp && this.#time.nowMs - calmSinceMs >= finishWithinMs) {
       throw new LivenessViolation(`not in ${finishWithinMs} ms: what clients asked is answered`);
     }
+    await this.#hangOne(expected);
     await this.#becomeEqual();
+  }
+
+  /** One of the servers hangs: a write waits for it for `liveTimeoutMs` at most (product row R5). */
+  async #hangOne(expected: readonly number[]): Promise<void> {
+    const leader = expected.find((id) => this.#cluster.server(id).replica?.leads === true);
+    const hung = expected.find((id) => id !== leader);
+    const isMajorityLeft = expected.length - 1 > this.#swarm.servers / 2;
+    if (leader === undefined || hung === undefined || !isMajorityLeft) return;
+    this.#cluster.pause(hung);
+    let isAnswered = false;
+    this.#probe(leader, () => {
+      isAnswered = true;
+    });
+    const { liveTimeoutMs, heartbeatIntervalTicks, tickMs } = this.#swarm.timings;
+    await this.#until(() => isAnswered, {
+      withinMs: liveTimeoutMs + 2 * heartbeatIntervalTicks * tickMs,
+      what: "a write is acknowledged beside a server that hangs",
+    });
+    this.#cluster.resume(hung);
   }
 
   async #becomeEqual(): Promise<void> {
@@ -194,13 +214,13 @@ class Run {
   }
 
   /** A command that changes nothing: the cluster has its key already. */
-  #probe(id: number): void {
+  #probe(id: number, done: () => void = () => {}): void {
     const command = create(CommandSchema, {
       id: new Uint8Array(16).fill(id),
       body: { case: "initializeCluster", value: { tokenKey: new Uint8Array(32) } },
     });
     const replica = this.#cluster.server(id).replica;
-    replica?.propose(toBinary(CommandSchema, command), () => {});
+    replica?.propose(toBinary(CommandSchema, command), done);
   }
 
   async #judge(): Promise<void> {
