@@ -106,9 +106,13 @@ async function main(): Promise<number> {
   let next = 0;
   const lane = async () => {
     for (let bug = bugs[next++]; bug !== undefined; bug = bugs[next++]) {
-      const result = await searchBug(bug, bounds);
-      if (result.caughtBy !== undefined) caught += 1;
-      console.log(row(result));
+      try {
+        const result = await searchBug(bug, bounds);
+        if (result.caughtBy !== undefined) caught += 1;
+        console.log(row(result));
+      } catch (error) {
+        console.log(columns(bug.name, "CANNOT BE RUN", "", "", "", (error as Error).message));
+      }
     }
   };
   await Promise.all(Array.from({ length: children }, lane));

@@ -185,7 +185,7 @@ class Run {
     await this.#becomeEqual();
   }
 
-  /** One of the servers hangs: a write waits for it for `liveTimeoutMs` at most (product row R5). */
+  /** One of the servers hangs: a write waits for it for `liveTimeoutMs` at most (R5). */
   async #hangOne(expected: readonly number[]): Promise<void> {
     const leader = expected.find((id) => this.#cluster.server(id).replica?.leads === true);
     const hung = expected.find((id) => id !== leader);

@@ -54,23 +54,6 @@ export const chatBugs: readonly KnownBug[] = [
     ],
   },
   {
-    name: "ids-of-other-people",
-    what: "An id is looked up among everybody's, so one person gets the answer of another.",
-    expect: ["exactly-once", "state-equality"],
-    edits: [
-      {
-        file: "src/chat/statements.ts",
-        replace: "FROM commands WHERE command_id = ?2 AND user_id = ?1",
-        by: "FROM commands WHERE command_id = ?2 AND ?1 >= 0",
-      },
-      {
-        file: "src/chat/statements.ts",
-        replace: "WHERE command_id = ?2 AND author_id = ?1 AND kind",
-        by: "WHERE command_id = ?2 AND ?1 >= 0 AND kind",
-      },
-    ],
-  },
-  {
     name: "message-shown-to-everyone",
     what: "S7: a message goes to everybody who is connected, not to the room's members.",
     expect: ["audience"],

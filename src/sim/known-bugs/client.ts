@@ -1,5 +1,6 @@
 // Known bugs of the client SDK: what it promises to its caller, whatever happens to its connection.
 import type { KnownBug } from "../known-bug.ts";
+import { absentClients, laggingServers } from "./hints.ts";
 
 /** Bugs of the client. */
 export const clientBugs: readonly KnownBug[] = [
@@ -36,6 +37,7 @@ export const clientBugs: readonly KnownBug[] = [
   },
   {
     name: "client-forgets-what-was-in-flight",
+    hint: absentClients,
     what: "K1: messages that were sent and not answered when a connection broke are forgotten.",
     expect: ["liveness", "exactly-once", "fifo"],
     edits: [
@@ -47,26 +49,22 @@ export const clientBugs: readonly KnownBug[] = [
     ],
   },
   {
-    name: "client-takes-doubles",
-    what: "C5: a timeline takes an item again that it has already.",
-    expect: ["subscriptions", "crash"],
-    edits: [
-      {
-        file: "src/client/timeline.ts",
-        replace: "if (this.#last !== undefined && item.number <= this.#last) return [];",
-        by: "if (this.#last !== undefined && item.number < this.#last) return [];",
-      },
-    ],
-  },
-  {
-    name: "client-reads-the-past",
-    what: "Reads do not ask for the newest position that the client has seen.",
+    name: "reads-of-the-past",
+    hint: laggingServers,
+    what: "A server that is behind takes whoever comes; clients do not say what they have seen.",
     expect: ["read-your-writes", "monotonic-reads"],
     edits: [
       {
         file: "src/client/asks.ts",
         replace: "    return this.#newest;",
         by: "    return 0n * this.#newest;",
+      },
+      {
+        file: "src/gateways/hello.ts",
+        replace: "const isUpToDate = await waitForRead(context);",
+        by:
+          "if (cursor.position > 0) return replica.appliedPosition();\n" +
+          "  const isUpToDate = await waitForRead(context);",
       },
     ],
   },

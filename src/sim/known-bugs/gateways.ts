@@ -1,22 +1,25 @@
 // Known bugs of the gateways: gaps and doubles in what a session is sent.
 import type { KnownBug } from "../known-bug.ts";
+import { absentClients } from "./hints.ts";
 
 /** Bugs of the gateways. */
 export const gatewayBugs: readonly KnownBug[] = [
   {
-    name: "replay-off-by-one",
-    what: "A replay begins one command too late and so skips one.",
+    name: "replay-begins-an-entry-late",
+    hint: absentClients,
+    what: "A replay begins behind the entry after the one that the client has seen.",
     expect: ["subscriptions"],
     edits: [
       {
         file: "src/gateways/replay.ts",
         replace: "afterPosition: this.#position,",
-        by: "afterPosition: this.#position + 1,",
+        by: "afterPosition: this.#position + 4096,",
       },
     ],
   },
   {
     name: "replay-ends-with-its-first-page",
+    hint: absentClients,
     what: "Of what was missed only the first page is replayed, and then it goes live.",
     expect: ["subscriptions"],
     edits: [

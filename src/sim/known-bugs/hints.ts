@@ -38,29 +38,6 @@ export const elections: JobOptions = {
   },
 };
 
-/** The same with five servers, slow disks, and frames that are lost, doubled and overtake. */
-export const manyElections: JobOptions = {
-  simulatedMs: 120_000,
-  swarm: {
-    ...elections.swarm,
-    servers: 5,
-    ...everyMs(
-      [
-        "kill",
-        "powerLoss",
-        "partition",
-        "isolate",
-        "partialCut",
-        "delay",
-        "reordering",
-        "loss",
-        "slowDisk",
-      ],
-      3_000,
-    ),
-  },
-};
-
 /** Elections among frames that are later than an election time-out. */
 export const lateFrames: JobOptions = {
   simulatedMs: 120_000,
@@ -88,5 +65,88 @@ export const strayFrames: JobOptions = {
     ...elections.swarm,
     ...everyMs(["kill", "partition", "loss", "doubling", "reordering"], 4_000),
     strengths: { ...strengths, lossMax: 0.2, doublingMax: 0.4, reorderingMax: 0.4 },
+  },
+};
+
+/** Much is written, disks are slow, and the power fails in the midst of it. */
+export const powerCuts: JobOptions = {
+  simulatedMs: 120_000,
+  swarm: {
+    ...elections.swarm,
+    intensity: 3,
+    segmentBytes: 272 * 1024,
+    ...everyMs(["kill", "powerLoss", "powerLossOfAll", "slowDisk"], 3_000),
+    strengths: { ...strengths, slowDiskMsMax: 300 },
+  },
+};
+
+/** Servers live for a second or so, and what one has handed over is applied in the next one. */
+export const shortLives: JobOptions = {
+  simulatedMs: 60_000,
+  swarm: {
+    ...elections.swarm,
+    intensity: 3,
+    ...everyMs(["kill", "powerLoss", "crashLoop", "delay"], 1_000),
+    strengths: { ...strengths, episodeMsMin: 20, episodeMsMax: 300, delayMsMax: 300 },
+  },
+};
+
+/** Clients lose their servers for a while, and much is written meanwhile. */
+export const absentClients: JobOptions = {
+  simulatedMs: 120_000,
+  swarm: {
+    ...elections.swarm,
+    intensity: 3,
+    ...everyMs(["breakClients", "cutClients", "kill"], 5_000),
+    strengths: { ...strengths, episodeMsMin: 2_000, episodeMsMax: 20_000 },
+  },
+};
+
+/** Clients go from server to server, and some servers are far behind. */
+export const laggingServers: JobOptions = {
+  simulatedMs: 120_000,
+  swarm: {
+    ...elections.swarm,
+    intensity: 2,
+    ...everyMs(["breakClients", "cutClients", "clog", "delay", "slowDisk", "pause"], 2_000),
+    strengths: { ...strengths, episodeMsMax: 3_000, delayMsMax: 200, slowDiskMsMax: 500 },
+  },
+};
+
+/** A server that has just come back dies again while its slow disk writes. */
+export const crashesInARow: JobOptions = {
+  simulatedMs: 60_000,
+  swarm: {
+    ...elections.swarm,
+    intensity: 4,
+    ...everyMs(["kill", "powerLoss", "slowDisk"], 600),
+    strengths: { ...strengths, episodeMsMin: 10, episodeMsMax: 300, slowDiskMsMax: 400 },
+    calmMs: 500,
+  },
+};
+
+/** Servers are farther from each other than clients are from them. */
+export const farServers: JobOptions = {
+  simulatedMs: 60_000,
+  swarm: {
+    ...elections.swarm,
+    intensity: 4,
+    timings: {
+      tickMs: 10,
+      heartbeatIntervalTicks: 5,
+      electionTimeoutTicksMin: 30,
+      electionTimeoutTicksMax: 60,
+      liveTimeoutMs: 500,
+      proposalTimeoutMs: 5_000,
+      acks: "majority",
+    },
+    ...everyMs(["delay", "slowDisk", "breakClients"], 1_000),
+    strengths: {
+      ...strengths,
+      episodeMsMin: 2_000,
+      episodeMsMax: 20_000,
+      delayMsMax: 60,
+      slowDiskMsMax: 500,
+    },
   },
 };

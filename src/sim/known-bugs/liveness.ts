@@ -1,5 +1,6 @@
 // Known bugs after which a cluster that nothing troubles any more does not come back.
 import type { KnownBug } from "../known-bug.ts";
+import { strayFrames } from "./hints.ts";
 
 /** Bugs of liveness. */
 export const livenessBugs: readonly KnownBug[] = [
@@ -25,6 +26,7 @@ export const livenessBugs: readonly KnownBug[] = [
   },
   {
     name: "lost-forward-never-repeated",
+    hint: strayFrames,
     what: "Commands that were lost on the way to the leader are not handed over again.",
     expect: ["liveness"],
     edits: [

@@ -1,11 +1,13 @@
 // Known bugs of linearizable reads: an answer that is older than what was acknowledged before it
 // was asked.
 import type { KnownBug } from "../known-bug.ts";
+import { elections, farServers, slowDisks } from "./hints.ts";
 
 /** Bugs of reads. */
 export const readBugs: readonly KnownBug[] = [
   {
     name: "read-without-a-round",
+    hint: elections,
     what: "A leader answers reads without asking a majority whether it still leads.",
     expect: ["linearizability"],
     edits: [
@@ -21,6 +23,7 @@ export const readBugs: readonly KnownBug[] = [
   },
   {
     name: "read-before-first-commit",
+    hint: elections,
     what: "A new leader answers reads before it knows what its predecessor committed (§6.4).",
     expect: ["linearizability"],
     edits: [
@@ -33,6 +36,7 @@ export const readBugs: readonly KnownBug[] = [
   },
   {
     name: "read-joins-an-older-round",
+    hint: farServers,
     what: "A read shares the round that began before it, and so an index from before it.",
     expect: ["linearizability"],
     edits: [
@@ -45,6 +49,7 @@ export const readBugs: readonly KnownBug[] = [
   },
   {
     name: "read-does-not-wait-to-be-applied",
+    hint: slowDisks,
     what: "A server answers a confirmed read from whatever it has applied so far.",
     expect: ["linearizability"],
     edits: [

@@ -1,6 +1,7 @@
 // Known bugs of the replica: what clients are told and when, the order of their commands, cluster
 // time.
 import type { KnownBug } from "../known-bug.ts";
+import { shortLives } from "./hints.ts";
 
 /** Bugs of the replica. */
 export const replicaBugs: readonly KnownBug[] = [
@@ -57,6 +58,7 @@ export const replicaBugs: readonly KnownBug[] = [
   },
   {
     name: "answer-of-an-older-life",
+    hint: shortLives,
     what: "A restarted server takes an answer to its predecessor for one to itself.",
     expect: ["exactly-once", "crash"],
     edits: [
@@ -68,12 +70,6 @@ export const replicaBugs: readonly KnownBug[] = [
         by: "proposal.originId === this.#origin.replicaId;",
       },
     ],
-  },
-  {
-    name: "forwards-after-a-gap",
-    what: "A leader takes forwarded commands although some before them were lost on the way.",
-    expect: ["fifo"],
-    edits: [{ file: "src/replica/proposals.ts", replace: "if (!follows) return;", by: "" }],
   },
   {
     name: "own-wall-clock",

@@ -1,7 +1,7 @@
 // Known bugs of replication and commit: what counts as durable, where logs agree, what is
 // committed.
 import type { KnownBug } from "../known-bug.ts";
-import { manyElections, slowDisks, strayFrames } from "./hints.ts";
+import { elections, slowDisks, strayFrames } from "./hints.ts";
 
 /** Bugs of replication. */
 export const replicationBugs: readonly KnownBug[] = [
@@ -58,7 +58,7 @@ export const replicationBugs: readonly KnownBug[] = [
   },
   {
     name: "no-log-matching-check",
-    hint: manyElections,
+    hint: elections,
     what: "A follower appends without comparing the term before the new entries (Raft §5.3).",
     expect: ["log-matching", "state-equality", "crash"],
     edits: [

@@ -1,5 +1,6 @@
 // Known bugs of the disk: what is called durable and is not, what recovery cuts off or keeps.
 import type { KnownBug } from "../known-bug.ts";
+import { crashesInARow, powerCuts } from "./hints.ts";
 
 /** Bugs of storage. */
 export const storageBugs: readonly KnownBug[] = [
@@ -10,15 +11,17 @@ export const storageBugs: readonly KnownBug[] = [
     edits: [
       {
         file: "src/replica/consensus.ts",
-        replace: "log.append(persist.entries, (error) =>\n",
+        replace: "log.append(persist.entries, (error) => {\n      if (isInside) handleDone(error);",
         by:
           "log.append(persist.entries, () => {});\n" +
-          "    this.#parts.clock.setSoon((error?: Error) =>\n",
+          "    this.#parts.clock.setSoon((error?: Error) => {\n" +
+          "      if (isInside) handleDone(error);",
       },
     ],
   },
   {
     name: "segment-change-syncs-the-old-file",
+    hint: powerCuts,
     what: "The first batch of a new segment is followed by an fsync of the segment before.",
     expect: ["leader-completeness", "crash"],
     edits: [
@@ -65,18 +68,30 @@ export const storageBugs: readonly KnownBug[] = [
   },
   {
     name: "torn-tail-not-cut-off",
-    what: "What a crash tore stays behind the log's end, and the next records go in front of it.",
-    expect: ["crash", "leader-completeness"],
+    hint: crashesInARow,
+    what: "What a crash tore stays in the log, and the next records go behind it.",
+    expect: ["crash", "durable-entries"],
     edits: [
       {
         file: "src/storage/recovery.ts",
         replace: "file.write(offset, new Uint8Array(end - offset));",
         by: "file.write(offset, bytes.subarray(offset, end));",
       },
+      {
+        file: "src/storage/recovery.ts",
+        replace: "end = { segment: ordinal, offset: scanned.offset };",
+        by:
+          "{\n" +
+          "        const { bytes } = segment;\n" +
+          "        const written = endOfNonZero(bytes, scanned.offset, bytes.length);\n" +
+          "        end = { segment: ordinal, offset: Math.ceil(written / 8) * 8 };\n" +
+          "      }",
+      },
     ],
   },
   {
     name: "recovered-tail-not-synced",
+    hint: crashesInARow,
     what: "Recovery counts what it finds in the file cache as durable, without an fsync.",
     expect: ["leader-completeness", "crash"],
     edits: [{ file: "src/storage/recovery.ts", replace: "    file.syncNow();\n", by: "" }],
