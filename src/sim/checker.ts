@@ -13,6 +13,11 @@ export class SafetyViolation extends Error {
   }
 }
 
+/** A cluster that nothing troubles did not come (back) to work in time. */
+export class LivenessViolation extends Error {
+  override name = "LivenessViolation";
+}
+
 /** What a checker may look at when the run is over: a server that is up, and its whole state. */
 export interface FinalServer {
   readonly server: ServerId;

@@ -1,15 +1,14 @@
 // One run from one seed: a cluster forms, clients work while faults strike (safety), the faults
 // stop and the cluster must come back (liveness), then everything is judged. Same seed, same run.
 
-import { create, toBinary } from "@bufbuild/protobuf";
 import { Random } from "../base/random.ts";
-import { CommandSchema } from "../proto/gen/chat/v1/command_pb.js";
 import type { Observer } from "../raft/index.ts";
-import { SafetyViolation } from "./checker.ts";
+import { LivenessViolation, SafetyViolation } from "./checker.ts";
 import { contractFreeCheckers, historyCheckers } from "./checkers/history/index.ts";
 import { createClusterCheckers } from "./checkers/index.ts";
 import { Cluster } from "./cluster.ts";
 import type { ClusterEvent, ServerId } from "./cluster-event.ts";
+import { Drills, probeCommand } from "./drills.ts";
 import type { FaultKind } from "./fault-kind.ts";
 import { FaultPlan } from "./faults.ts";
 import { drain, installVirtualGlobals } from "./globals.ts";
@@ -52,11 +51,6 @@ export interface RunResult extends ReturnType<RunCounts["figures"]> {
 }
 
 const beyondContract: readonly FaultKind[] = ["loss", "doubling", "reordering"];
-
-/** A cluster that nothing troubles did not come (back) to work. */
-class LivenessViolation extends Error {
-  override name = "LivenessViolation";
-}
 
 /** Virtual ms within which a new cluster must have formed, and an untroubled one must be equal. */
 const formWithinMs = 120_000;
@@ -169,7 +163,8 @@ class Run {
     });
     const { tickMs, electionTimeoutTicksMax } = this.#swarm.timings;
     const before = this.#commitIndex;
-    for (const id of expected) this.#probe(id);
+    for (const id of expected)
+      this.#cluster.server(id).replica?.propose(probeCommand(id), () => {});
     await this.#until(() => this.#commitIndex > before, {
       withinMs: 2 * tickMs * electionTimeoutTicksMax,
       what: "a majority commits within twice the election time-out",
@@ -181,27 +176,14 @@ class Run {
     if (areAllUp && this.#time.nowMs - calmSinceMs >= finishWithinMs) {
       throw new LivenessViolation(`not in ${finishWithinMs} ms: what clients asked is answered`);
     }
-    await this.#hangOne(expected);
     await this.#becomeEqual();
-  }
-
-  /** One of the servers hangs: a write waits for it for `liveTimeoutMs` at most (R5). */
-  async #hangOne(expected: readonly number[]): Promise<void> {
-    const leader = expected.find((id) => this.#cluster.server(id).replica?.leads === true);
-    const hung = expected.find((id) => id !== leader);
-    const isMajorityLeft = expected.length - 1 > this.#swarm.servers / 2;
-    if (leader === undefined || hung === undefined || !isMajorityLeft) return;
-    this.#cluster.pause(hung);
-    let isAnswered = false;
-    this.#probe(leader, () => {
-      isAnswered = true;
+    const drills = new Drills({
+      cluster: this.#cluster,
+      timings: this.#swarm.timings,
+      until: (condition, bound) => this.#until(condition, bound),
     });
-    const { liveTimeoutMs, heartbeatIntervalTicks, tickMs } = this.#swarm.timings;
-    await this.#until(() => isAnswered, {
-      withinMs: liveTimeoutMs + 2 * heartbeatIntervalTicks * tickMs,
-      what: "a write is acknowledged beside a server that hangs",
-    });
-    this.#cluster.resume(hung);
+    await drills.run(expected);
+    await this.#becomeEqual();
   }
 
   async #becomeEqual(): Promise<void> {
@@ -211,16 +193,6 @@ class Run {
       return indexes.every((index) => index === indexes[0] && index >= this.#commitIndex);
     };
     await this.#until(areEqual, { withinMs: equalWithinMs, what: "all servers are equal" });
-  }
-
-  /** A command that changes nothing: the cluster has its key already. */
-  #probe(id: number, done: () => void = () => {}): void {
-    const command = create(CommandSchema, {
-      id: new Uint8Array(16).fill(id),
-      body: { case: "initializeCluster", value: { tokenKey: new Uint8Array(32) } },
-    });
-    const replica = this.#cluster.server(id).replica;
-    replica?.propose(toBinary(CommandSchema, command), done);
   }
 
   async #judge(): Promise<void> {

@@ -6,7 +6,7 @@ export const chatBugs: readonly KnownBug[] = [
   {
     name: "applied-index-outside-the-transaction",
     what: "The applied index is stored after the changes that it speaks of, not with them.",
-    expect: ["crash"],
+    expect: ["state-equality", "crash"],
     edits: [
       {
         file: "src/chat/chat.ts",
@@ -27,7 +27,7 @@ export const chatBugs: readonly KnownBug[] = [
   {
     name: "message-ids-forgotten",
     what: "A message that is sent again under its id is stored again.",
-    expect: ["exactly-once", "crash"],
+    expect: ["exactly-once-applied", "exactly-once", "crash"],
     edits: [
       {
         file: "src/chat/statements.ts",
@@ -44,7 +44,7 @@ export const chatBugs: readonly KnownBug[] = [
   {
     name: "command-ids-forgotten",
     what: "Commands other than messages are not remembered: a retry is applied anew.",
-    expect: ["exactly-once"],
+    expect: ["model-conformance", "exactly-once"],
     edits: [
       {
         file: "src/chat/apply-command.ts",
@@ -56,7 +56,7 @@ export const chatBugs: readonly KnownBug[] = [
   {
     name: "message-shown-to-everyone",
     what: "S7: a message goes to everybody who is connected, not to the room's members.",
-    expect: ["audience"],
+    expect: ["model-conformance", "audience"],
     edits: [
       {
         file: "src/chat/commands/send-message.ts",
@@ -68,7 +68,7 @@ export const chatBugs: readonly KnownBug[] = [
   {
     name: "left-member-still-told",
     what: "S7: whoever has left a room goes on to see what is written in it.",
-    expect: ["audience"],
+    expect: ["model-conformance", "audience"],
     edits: [
       {
         file: "src/chat/state.ts",
@@ -81,7 +81,7 @@ export const chatBugs: readonly KnownBug[] = [
   {
     name: "leaver-not-told",
     what: "Whoever leaves is not told of it, while a replay says that they were.",
-    expect: ["subscriptions"],
+    expect: ["model-conformance", "subscriptions"],
     edits: [
       {
         file: "src/chat/commands/leave-room.ts",
@@ -129,7 +129,7 @@ export const chatBugs: readonly KnownBug[] = [
   {
     name: "joining-takes-two-numbers",
     what: "Numbers have a hole after each item that is no message.",
-    expect: ["dense-numbers"],
+    expect: ["numbers-and-stamps", "dense-numbers"],
     edits: [
       {
         file: "src/chat/timeline.ts",

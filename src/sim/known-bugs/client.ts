@@ -25,8 +25,9 @@ export const clientBugs: readonly KnownBug[] = [
   },
   {
     name: "client-ignores-gaps",
+    hint: absentClients,
     what: "C5: a timeline takes the next item that comes, also when some before it are missing.",
-    expect: ["subscriptions", "crash"],
+    expect: ["pages", "subscriptions"],
     edits: [
       {
         file: "src/client/timeline.ts",

@@ -8,7 +8,7 @@ export const electionBugs: readonly KnownBug[] = [
   {
     name: "vote-never-saved",
     what: "Term and vote are kept in memory only, so a restart forgets both (Raft §5.2).",
-    expect: ["election-safety", "crash"],
+    expect: ["votes", "election-safety", "crash"],
     edits: [
       {
         file: "src/replica/consensus.ts",
@@ -27,7 +27,7 @@ export const electionBugs: readonly KnownBug[] = [
     name: "vote-forgotten-at-restart",
     hint: elections,
     what: "A restart reads the term but not for whom it voted in it, and votes again.",
-    expect: ["election-safety"],
+    expect: ["votes", "election-safety"],
     edits: [
       {
         file: "src/storage/vote-store.ts",
@@ -40,7 +40,7 @@ export const electionBugs: readonly KnownBug[] = [
     name: "two-votes-in-a-term",
     hint: elections,
     what: "Whoever asks gets a vote, whether one was given in this term or not.",
-    expect: ["election-safety", "crash"],
+    expect: ["votes", "election-safety", "crash"],
     edits: [
       {
         file: "src/raft/votes.ts",
@@ -88,7 +88,7 @@ export const electionBugs: readonly KnownBug[] = [
   {
     name: "half-is-a-majority",
     what: "A majority is half of the servers, rounded down: two halves elect two leaders.",
-    expect: ["election-safety", "leader-completeness", "crash"],
+    expect: ["commit-quorum", "election-safety", "leader-completeness", "crash"],
     edits: [
       {
         file: "src/raft/quorum.ts",

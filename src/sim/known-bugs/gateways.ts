@@ -58,16 +58,4 @@ export const gatewayBugs: readonly KnownBug[] = [
       },
     ],
   },
-  {
-    name: "ended-session-goes-on",
-    what: "S6: a log-out does not end the streams of the session that it ended.",
-    expect: ["audience"],
-    edits: [
-      {
-        file: "src/gateways/hub.ts",
-        replace: "if (seat.receiver.sessionId === sessionId) seat.receiver.handleSessionEnded();",
-        by: "if (seat.receiver.sessionId === -sessionId) seat.receiver.handleSessionEnded();",
-      },
-    ],
-  },
 ];

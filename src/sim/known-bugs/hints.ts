@@ -119,8 +119,9 @@ export const crashesInARow: JobOptions = {
   swarm: {
     ...elections.swarm,
     intensity: 4,
-    ...everyMs(["kill", "powerLoss", "slowDisk"], 600),
-    strengths: { ...strengths, episodeMsMin: 10, episodeMsMax: 300, slowDiskMsMax: 400 },
+    faults: ["kill", "powerLoss", "slowDisk"],
+    meanWaitMs: { kill: 300, powerLoss: 300, slowDisk: 50 },
+    strengths: { ...strengths, episodeMsMin: 10, episodeMsMax: 300, slowDiskMsMax: 150 },
     calmMs: 500,
   },
 };

@@ -1,6 +1,5 @@
 // Known bugs after which a cluster that nothing troubles any more does not come back.
 import type { KnownBug } from "../known-bug.ts";
-import { strayFrames } from "./hints.ts";
 
 /** Bugs of liveness. */
 export const livenessBugs: readonly KnownBug[] = [
@@ -25,19 +24,6 @@ export const livenessBugs: readonly KnownBug[] = [
     edits: [{ file: "src/raft/follower.ts", replace: "respondRefused(core, message);", by: "" }],
   },
   {
-    name: "lost-forward-never-repeated",
-    hint: strayFrames,
-    what: "Commands that were lost on the way to the leader are not handed over again.",
-    expect: ["liveness"],
-    edits: [
-      {
-        file: "src/replica/replica.ts",
-        replace: "if (stuck && !this.#consensus?.leads) this.#restartHandOver();",
-        by: "",
-      },
-    ],
-  },
-  {
     name: "no-new-try-after-a-split-vote",
     what: "A candidate that did not win waits for somebody else.",
     expect: ["liveness"],
@@ -52,7 +38,7 @@ export const livenessBugs: readonly KnownBug[] = [
   {
     name: "hung-follower-is-waited-for",
     what: "R5: acknowledgements wait for a server that hangs for as long as it does.",
-    expect: ["liveness", "availability"],
+    expect: ["liveness"],
     edits: [
       {
         file: "src/replica/acknowledgements.ts",

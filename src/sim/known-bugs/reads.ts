@@ -9,7 +9,7 @@ export const readBugs: readonly KnownBug[] = [
     name: "read-without-a-round",
     hint: elections,
     what: "A leader answers reads without asking a majority whether it still leads.",
-    expect: ["linearizability"],
+    expect: ["linearizable-reads", "linearizability"],
     edits: [
       {
         file: "src/raft/replication.ts",
@@ -25,7 +25,7 @@ export const readBugs: readonly KnownBug[] = [
     name: "read-before-first-commit",
     hint: elections,
     what: "A new leader answers reads before it knows what its predecessor committed (§6.4).",
-    expect: ["linearizability"],
+    expect: ["linearizable-reads", "linearizability"],
     edits: [
       {
         file: "src/raft/replication.ts",
@@ -38,7 +38,7 @@ export const readBugs: readonly KnownBug[] = [
     name: "read-joins-an-older-round",
     hint: farServers,
     what: "A read shares the round that began before it, and so an index from before it.",
-    expect: ["linearizability"],
+    expect: ["linearizable-reads", "linearizability"],
     edits: [
       {
         file: "src/raft/read-index.ts",
@@ -51,7 +51,7 @@ export const readBugs: readonly KnownBug[] = [
     name: "read-does-not-wait-to-be-applied",
     hint: slowDisks,
     what: "A server answers a confirmed read from whatever it has applied so far.",
-    expect: ["linearizability"],
+    expect: ["linearizable-reads", "linearizability"],
     edits: [
       {
         file: "src/replica/reads.ts",

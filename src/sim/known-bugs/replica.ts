@@ -20,7 +20,7 @@ export const replicaBugs: readonly KnownBug[] = [
   {
     name: "receipt-without-live-servers",
     what: "R5: a receipt does not wait for the disks of all live servers, a majority is enough.",
-    expect: ["acknowledged-disks"],
+    expect: ["durability-of-acks"],
     edits: [
       {
         file: "src/replica/acknowledgements.ts",
@@ -32,7 +32,7 @@ export const replicaBugs: readonly KnownBug[] = [
   {
     name: "disks-overstated",
     what: "A receipt counts every server's disk, whether it holds the write or not.",
-    expect: ["acknowledged-disks"],
+    expect: ["durability-of-acks"],
     edits: [
       {
         file: "src/replica/acknowledgements.ts",
@@ -44,7 +44,7 @@ export const replicaBugs: readonly KnownBug[] = [
   {
     name: "answered-when-applied",
     what: "A client gets its receipt when its write is applied here, before it is acknowledged.",
-    expect: ["acknowledged-disks"],
+    expect: ["durability-of-acks"],
     edits: [
       {
         file: "src/replica/proposals.ts",
@@ -74,7 +74,7 @@ export const replicaBugs: readonly KnownBug[] = [
   {
     name: "own-wall-clock",
     what: "R12: the leader stamps entries with its own clock, so one wrong clock moves time.",
-    expect: ["cluster-time"],
+    expect: ["numbers-and-stamps", "time"],
     edits: [
       {
         file: "src/replica/replica.ts",
@@ -86,7 +86,7 @@ export const replicaBugs: readonly KnownBug[] = [
   {
     name: "time-runs-backwards",
     what: "R12: entries bear the leader's own clock, and people are shown it as it is.",
-    expect: ["time"],
+    expect: ["numbers-and-stamps", "time"],
     edits: [
       {
         file: "src/replica/replica.ts",

@@ -8,7 +8,7 @@ export const replicationBugs: readonly KnownBug[] = [
   {
     name: "leader-counts-unwritten",
     what: "A leader counts its own entries before its disk has them (dissertation §10.2.1).",
-    expect: ["leader-completeness", "crash"],
+    expect: ["commit-quorum", "leader-completeness", "crash"],
     edits: [
       {
         file: "src/raft/replication.ts",
@@ -22,7 +22,7 @@ export const replicationBugs: readonly KnownBug[] = [
   {
     name: "follower-answers-before-durable",
     what: "A follower says that it has entries while its disk is still writing them.",
-    expect: ["leader-completeness", "crash"],
+    expect: ["nothing-said-before-durable", "leader-completeness", "crash"],
     edits: [
       {
         file: "src/raft/follower.ts",
@@ -34,7 +34,7 @@ export const replicationBugs: readonly KnownBug[] = [
   {
     name: "commit-on-one-disk",
     what: "The commit index is the highest that any one server has reached, not a majority.",
-    expect: ["leader-completeness", "crash"],
+    expect: ["commit-quorum", "leader-completeness", "crash"],
     edits: [
       {
         file: "src/raft/quorum.ts",
@@ -47,7 +47,7 @@ export const replicationBugs: readonly KnownBug[] = [
     name: "older-term-committed-by-counting",
     hint: slowDisks,
     what: "An entry of an older term is committed as soon as a majority has it (Raft §5.4.2).",
-    expect: ["leader-completeness", "crash"],
+    expect: ["commit-quorum", "leader-completeness", "crash"],
     edits: [
       {
         file: "src/raft/replication.ts",
@@ -85,7 +85,7 @@ export const replicationBugs: readonly KnownBug[] = [
     name: "delayed-append-shortens-the-log",
     hint: strayFrames,
     what: "A follower cuts its log at every append, also where the entries are there already.",
-    expect: ["leader-completeness", "crash"],
+    expect: ["nothing-said-before-durable", "leader-completeness", "crash"],
     edits: [
       {
         file: "src/raft/raft-log.ts",
@@ -97,7 +97,7 @@ export const replicationBugs: readonly KnownBug[] = [
   {
     name: "applied-before-committed",
     what: "Entries are applied, and their events sent, as soon as they are durable here.",
-    expect: ["state-equality", "crash"],
+    expect: ["commit-safety", "state-equality", "crash"],
     edits: [
       {
         file: "src/raft/core.ts",
@@ -109,7 +109,7 @@ export const replicationBugs: readonly KnownBug[] = [
   {
     name: "applied-before-durable",
     what: "Committed entries are applied here before this server's own disk has them.",
-    expect: ["crash"],
+    expect: ["commit-safety", "crash"],
     edits: [
       {
         file: "src/raft/core.ts",

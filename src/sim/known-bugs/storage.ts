@@ -7,7 +7,7 @@ export const storageBugs: readonly KnownBug[] = [
   {
     name: "durable-before-fsync",
     what: "Written entries count as durable at once, not when the fsync has returned.",
-    expect: ["leader-completeness", "crash"],
+    expect: ["nothing-said-before-durable", "leader-completeness", "crash"],
     edits: [
       {
         file: "src/replica/consensus.ts",
@@ -23,7 +23,7 @@ export const storageBugs: readonly KnownBug[] = [
     name: "segment-change-syncs-the-old-file",
     hint: powerCuts,
     what: "The first batch of a new segment is followed by an fsync of the segment before.",
-    expect: ["leader-completeness", "crash"],
+    expect: ["durable-entries", "leader-completeness", "crash"],
     edits: [
       {
         file: "src/storage/journal.ts",
@@ -33,18 +33,6 @@ export const storageBugs: readonly KnownBug[] = [
           "      (old ? this.#segments.file(place.segment - 1) : file).sync((error) =>\n" +
           "        this.#handleSynced(taken.at(-1)!, error),\n" +
           "      );",
-      },
-    ],
-  },
-  {
-    name: "newest-segment-overlooked",
-    what: "Recovery takes the last file for the spare one, also where no spare was made yet.",
-    expect: ["leader-completeness", "crash"],
-    edits: [
-      {
-        file: "src/storage/recovery.ts",
-        replace: "for (let ordinal = count; ordinal > 0; ordinal--) {",
-        by: "for (let ordinal = Math.max(1, count - 1); ordinal > 0 && count > 0; ordinal--) {",
       },
     ],
   },
@@ -93,7 +81,7 @@ export const storageBugs: readonly KnownBug[] = [
     name: "recovered-tail-not-synced",
     hint: crashesInARow,
     what: "Recovery counts what it finds in the file cache as durable, without an fsync.",
-    expect: ["leader-completeness", "crash"],
+    expect: ["durable-entries", "crash"],
     edits: [{ file: "src/storage/recovery.ts", replace: "    file.syncNow();\n", by: "" }],
   },
   {
