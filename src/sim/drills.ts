@@ -51,28 +51,31 @@ export class Drills {
   }
 
   /**
-   * R5: a receipt waits for the disk of every live server, and says how many those are. All are
-   * live here, once the leader knows it.
+   * R5: a receipt waits for the disk of every live server. All are well here, so the leader must
+   * come to count them as live, and then wait for each.
    */
   async #storeEverywhere(servers: readonly ServerId[]): Promise<void> {
-    const { liveTimeoutMs } = this.#world.timings;
-    let disks = 0;
-    const isOnAll = async (): Promise<void> => {
-      disks = await this.#probe(servers);
-    };
-    const { nowMs } = this.#world.cluster.time;
-    while (disks < servers.length) {
-      await isOnAll();
-      if (this.#world.cluster.time.nowMs - nowMs > 4 * liveTimeoutMs) break;
-    }
+    const { until, timings } = this.#world;
+    await until(() => this.#areLive(servers), {
+      withinMs: 4 * timings.liveTimeoutMs,
+      what: "the leader counts every server that is well as live",
+    });
     for (let probe = 0; probe < storedProbes; probe++) {
-      await isOnAll();
+      const disks = await this.#probe(servers);
       if (disks === servers.length) continue;
       throw new SafetyViolation(
         "durability-of-acks",
-        `a write to ${servers.length} servers that are all well was acknowledged on ${disks} disks`,
+        `a write to ${servers.length} live servers was acknowledged on ${disks} disks`,
       );
     }
+  }
+
+  #areLive(servers: readonly ServerId[]): boolean {
+    const leader = this.#leaderOf(servers);
+    if (leader === undefined) return false;
+    const status = this.#world.cluster.server(leader).replica?.status();
+    const live = status?.servers.filter((server) => server.live).map(({ replicaId }) => replicaId);
+    return servers.every((id) => live?.includes(id));
   }
 
   /** Writes at the leader; answers on how many disks the write was when it was acknowledged. */
