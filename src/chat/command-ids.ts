@@ -48,13 +48,20 @@ export function recall(
   return { kind: "accepted", answer, position, repeated: true };
 }
 
-/** Remembers a command that is not a message, and forgets a few that are old enough. */
+/**
+ * Remembers a command that is refused or not a message, and forgets a few that are old enough. Only
+ * where one is added, so that the table's bound holds and the log alone decides what is forgotten
+ * when.
+ */
 export function remember(
-  context: Context,
+  { statements }: Context,
   id: ScopedId,
-  accepted: Moment & { readonly fingerprint: string; readonly answer: Accepted },
+  row: Moment & { readonly fingerprint: string; readonly answer: Accepted | Rejection },
 ): void {
-  insert(context, id, accepted);
+  const { position, timestampMs, fingerprint } = row;
+  const answer = JSON.stringify(row.answer);
+  statements.insertCommand.run(position, id.userId, id.commandId, timestampMs, fingerprint, answer);
+  statements.forgetCommands.run(commandsForgottenMax, timestampMs - commandMemoryMs);
 }
 
 /**
@@ -63,18 +70,5 @@ export function remember(
  */
 export function rememberRefusal(context: Context, id: ScopedId & Moment, answer: Rejection): void {
   const { position, timestampMs } = id;
-  insert(context, id, { position, timestampMs, fingerprint: refusalFingerprint, answer });
-}
-
-function insert(
-  { statements }: Context,
-  { userId, commandId }: ScopedId,
-  row: Moment & { readonly fingerprint: string; readonly answer: Accepted | Rejection },
-): void {
-  const { position, timestampMs, fingerprint } = row;
-  const answer = JSON.stringify(row.answer);
-  statements.insertCommand.run(position, userId, commandId, timestampMs, fingerprint, answer);
-  // Only where one is added: so the table's bound holds, and the log alone decides what is
-  // forgotten when.
-  statements.forgetCommands.run(commandsForgottenMax, timestampMs - commandMemoryMs);
+  remember(context, id, { position, timestampMs, fingerprint: refusalFingerprint, answer });
 }

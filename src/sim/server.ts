@@ -93,8 +93,6 @@ export class SimServer {
   #armed: { point: CrashPoint; passes: number } | undefined;
   #readCount = 0;
   #stopping = false;
-  /** Set when the last attempt to start was refused for good. */
-  refusal: string | undefined;
 
   constructor(id: ServerId, world: ServerWorld, parts: { machine: Machine; random: Random }) {
     this.id = id;
@@ -415,7 +413,6 @@ export class SimServer {
     const reason = error instanceof Error ? error.message : String(error);
     this.#world.tell(this.id, { kind: "refusedToStart", reason });
     if (isDiskFailure(error)) return;
-    this.refusal = reason;
     if (this.#world.mayRefuse(this.id)) return;
     const problem = `server ${this.id} refused to start on a good disk: ${reason}`;
     this.#world.crash(new Error(problem, { cause: error }));
