@@ -36,6 +36,6 @@ export function processorSeconds(pids: readonly number[]): number {
 }
 
 /** Prints one result. */
-export function printResult(result: Readonly<Record<string, string | number>>): void {
+export function printResult(result: Readonly<Record<string, string | number | boolean>>): void {
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }

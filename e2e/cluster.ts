@@ -44,6 +44,8 @@ export interface ServerStatusJson {
   readonly connected?: boolean;
   readonly lastContactMs?: number;
   readonly condition?: string;
+  /** Such as `MEMBERSHIP_VOTER`. */
+  readonly membership?: string;
 }
 
 const host = "127.0.0.1";

@@ -1,7 +1,7 @@
 // A bounded load of people who write, for end-to-end tests, the demo and measurements: opens
 // clients spread over the servers, sends at a fixed rate, and remembers what was acknowledged and
 // how long each sender waited. Judges nothing.
-import { type Client, createClient, RejectedError } from "../src/client/index.ts";
+import { type Client, createClient, RejectedError, untilStored } from "../src/client/index.ts";
 
 /** One acknowledged message. */
 export interface AckedMessage {
@@ -79,7 +79,8 @@ export class Load {
   send(client: Client): Promise<void> {
     const body = `message ${this.#count++}`.padEnd(this.#bodyBytes, ".");
     const sentAtMs = performance.now();
-    const sent = client.send({ room: this.#room, body }).then(
+    const stored = client.send({ room: this.#room, body }).then(untilStored);
+    const sent = stored.then(
       ({ commandId, number, position, disks }) => {
         this.#acked.push({ commandId, body, number, position, disks });
         this.#waits.push({ sentAtMs, waitMs: performance.now() - sentAtMs });

@@ -78,12 +78,12 @@ export class FaultCluster extends Cluster {
 
   /** Where clients reach the servers: the proxies, in the order of the servers' ids. */
   get publicAddresses(): string[] {
-    return this.ids.map((id) => this.#publicAddress(id));
+    return this.ids.map((id) => this.publicAddress(id));
   }
 
   /** The server at one of `publicAddresses`. */
   serverOf(address: string): number {
-    return this.ids.find((id) => this.#publicAddress(id) === address) ?? 0;
+    return this.ids.find((id) => this.publicAddress(id) === address) ?? 0;
   }
 
   get crashes(): readonly Crash[] {
@@ -142,7 +142,7 @@ export class FaultCluster extends Cluster {
       members: members.join(","),
       "client-host": hostname,
       "client-port": port,
-      "client-address": this.#publicAddress(id),
+      "client-address": this.publicAddress(id),
       data: dataFolder,
     };
     const options = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, value]);
@@ -227,7 +227,8 @@ export class FaultCluster extends Cluster {
     return own === undefined ? undefined : Number(own.appliedIndex ?? 0);
   }
 
-  #publicAddress(id: number): string {
+  /** Where clients reach a server: its proxy. */
+  publicAddress(id: number): string {
     return this.#around.clientAddresses.get(id)!;
   }
 

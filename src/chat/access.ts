@@ -1,5 +1,6 @@
 // Who may do what in which room: the one place where rights are decided. Pure; commands and queries
 // ask here.
+import { assert } from "../base/assert.ts";
 import { itemsPerRoomMax, roomsPerUserMax } from "./limits.ts";
 import { refused } from "./rejections.ts";
 import { roomKind } from "./schema.ts";
@@ -23,6 +24,24 @@ export function refusePosting(
   if (!room.members.has(userId)) return refused.notAMember;
   if (state.lastItem(room).number >= itemsPerRoomMax) return refused.roomFull;
   return undefined;
+}
+
+/**
+ * Putting a message that was held into its room: who may write there now (SPEC.md IM6), and unless
+ * the room was opened since the separation to people whom the author could not expect (IM7). What
+ * the author might do at the separation was judged when the message was accepted.
+ */
+export function refuseMerging(
+  state: ChatState,
+  room: RoomState,
+  held: { readonly userId: UserId; readonly separationIndex: bigint },
+): Rejection | undefined {
+  // Anyone may read these rooms at any time by joining, so nobody writes there counting on who is
+  // in it: no one's joining opens it further. A kind of room whose members are chosen gets its rule
+  // here, and has `separationIndex` for it.
+  const isOpenToAll = room.kind === roomKind.open || room.kind === roomKind.personal;
+  assert(isOpenToAll, "a kind of room has no rule for what was held");
+  return refusePosting(state, room.roomId, held.userId);
 }
 
 /** Joining a room: anyone, any room; being in it already is no fault. */

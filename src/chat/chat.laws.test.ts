@@ -9,11 +9,14 @@ import {
   commandId,
   createRoom,
   dumpTables,
+  type Envelope,
   encodeCommand,
   initialize,
   join,
   leave,
+  merge,
   open,
+  openOnIsland,
   passwordHash,
   register,
   send,
@@ -29,7 +32,7 @@ const rooms = 10;
  */
 class Commands {
   readonly #random: Random;
-  readonly #sent: Uint8Array[] = [];
+  readonly #sent: { readonly body: Body; readonly envelope: Envelope }[] = [];
   #nextId = 1_000_000;
 
   constructor(seed: number) {
@@ -48,26 +51,33 @@ class Commands {
 
   #command(): Uint8Array {
     const again = this.#sent[this.#int(0, this.#sent.length)];
-    if (again !== undefined && this.#random.nextBoolean(0.1)) return again;
+    if (again !== undefined && this.#random.nextBoolean(0.1)) {
+      // The same once more, as it was or as an island would bring it.
+      const isHeld = this.#random.nextBoolean(0.5) && again.body.case !== "mergeHeld";
+      return encodeCommand(isHeld ? merge(again.body) : again.body, again.envelope);
+    }
     if (this.#random.nextBoolean(0.02)) {
       return Uint8Array.from({ length: this.#int(0, 40) }, () => this.#int(0, 256));
     }
     this.#nextId += 1;
     const id = commandId(this.#random.nextBoolean(0.05) ? this.#int(0, 20) : this.#nextId);
     const body = this.#body();
-    const before = ["initializeCluster", "registerUser", "openSession"].includes(body.case ?? "");
+    const inner = body.case === "mergeHeld" ? body.value.held : body;
+    const before = ["initializeCluster", "registerUser", "openSession"].includes(inner.case ?? "");
     // Session i is mostly user i's: wrong pairs occur too.
     const userId = this.#int(1, people + 1);
     const sessionId = this.#random.nextBoolean(0.9) ? userId : this.#int(0, 3 * people);
-    const encoded = encodeCommand(body, before ? { id } : { id, userId, sessionId });
-    this.#sent.push(encoded);
-    return encoded;
+    const envelope = before ? { id } : { id, userId, sessionId };
+    this.#sent.push({ body, envelope });
+    return encodeCommand(body, envelope);
   }
 
   #body(): Body {
     const room = this.#int(1, rooms + 1);
     const choice = this.#int(0, 100);
-    if (choice < 45) return send(room, `${choice} 🦑`);
+    if (choice < 35) return send(room, `${choice} 🦑`);
+    if (choice < 43) return merge(send(room, `${choice} 🦑`), choice);
+    if (choice < 45) return merge(openOnIsland(this.#int(1, people + 2), BigInt(room)), 2_000);
     if (choice < 65) return join(room);
     if (choice < 85) return leave(room);
     if (choice < 90) return createRoom(`r${this.#int(0, 8)}`);
@@ -112,7 +122,7 @@ describe.each(seeds)("a random log (seed %i)", (seed) => {
 
   it("is a log in which much happens", () => {
     const kinds = new Set(test.live.map(({ event }) => event.body.case));
-    expect([...kinds].sort()).toEqual(["item", "roomCreated", "sessionEnded"]);
+    expect([...kinds].sort()).toEqual(["item", "roomCreated", "sessionEnded", "setAside"]);
     expect(test.live.length).toBeGreaterThan(60);
   });
 
@@ -191,10 +201,12 @@ describe.each(seeds)("a random log (seed %i)", (seed) => {
     }
   });
 
-  it("ID2 every message is there once, however often it was sent", () => {
+  it("ID2, IM4 every message is there once, however often it was sent or merged", () => {
     const rows = test.database
       .prepare(
-        `SELECT author_id, hex(command_id) AS id, count(*) AS n FROM timeline_items WHERE kind = 1
+        `SELECT author_id, hex(command_id) AS id, count(*) AS n FROM
+           (SELECT author_id, command_id FROM timeline_items WHERE kind = 1
+             UNION ALL SELECT author_id, command_id FROM set_aside)
          GROUP BY author_id, command_id ORDER BY author_id, command_id LIMIT 100000`,
       )
       .all();

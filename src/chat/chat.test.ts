@@ -13,6 +13,7 @@ import {
   join,
   leave,
   memoryDatabase,
+  merge,
   open,
   passwordHash,
   register,
@@ -347,6 +348,27 @@ describe("the tables", () => {
     test.reopen();
     test.reopen();
     expect(test.dump()).toBe(before);
+  });
+
+  it("of version 1 are brought up to date with all that is in them", () => {
+    const test = TestChat.with("ada", "bob");
+    const id = test.newId();
+    test.accept(send(1, "hello"), { ...ada, id });
+    const before = test.dump();
+    test.database.exec(`
+      DROP INDEX sessions_by_island_nonce;
+      ALTER TABLE sessions DROP COLUMN island_nonce;
+      ALTER TABLE timeline_items DROP COLUMN written_ms;
+      DROP TABLE set_aside;
+      PRAGMA user_version = 1`);
+    test.reopen();
+    expect(test.dump()).toBe(before);
+    expect(summary(test.apply(merge(send(1, "hello")), { ...ada, id }).outcome)).toBe("repeated");
+    test.accept(merge(send(1, "held"), 777), ada);
+    expect(test.timeline(1, 1).map(describeItem)).toEqual([
+      'room 1 #1 ada: "hello"',
+      'room 1 #2 ada: "held" (written at 777)',
+    ]);
   });
 
   it("of a newer build are refused with both versions in the sentence", () => {

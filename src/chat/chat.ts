@@ -7,9 +7,11 @@ import type { Database } from "../io/database.ts";
 import type { Person } from "../proto/gen/chat/v1/api_pb.js";
 import { applyCommand } from "./apply-command.ts";
 import type { Context } from "./context.ts";
+import { heldKey, isHoldable, isMerged, judgeHeld, mergeCommand } from "./islands.ts";
 import type { AppliedCommand, CommittedEntry } from "./log.ts";
 import { eventsSince } from "./queries/events-since.ts";
 import { findRoom } from "./queries/find-room.ts";
+import { heldMessage } from "./queries/held-message.ts";
 import { listPeople } from "./queries/list-people.ts";
 import { listRooms } from "./queries/list-rooms.ts";
 import { credentials, person, tokenKey } from "./queries/people.ts";
@@ -17,9 +19,17 @@ import { readTimeline } from "./queries/read-timeline.ts";
 import type { ChatQueries, RoomName } from "./queries.ts";
 import { integer } from "./rows.ts";
 import { migrateSchema } from "./schema.ts";
+import { sessionOfIsland } from "./sessions.ts";
 import { ChatState } from "./state.ts";
 import { prepareStatements } from "./statements.ts";
-import type { ChatEvent, ChatOutcome, Credentials, SessionId, UserId } from "./types.ts";
+import type {
+  ChatEvent,
+  ChatOutcome,
+  Credentials,
+  HeldCommand,
+  SessionId,
+  UserId,
+} from "./types.ts";
 
 /**
  * Opens the chat state in a database, empty or written before. Makes or migrates the tables; throws
@@ -104,6 +114,38 @@ export class Chat implements ChatQueries {
     return { applied, timestampMs };
   }
 
+  /**
+   * Whether a command may be held in island mode, by the state as of now; undefined: it may.
+   * Otherwise its answer, which spends no id; NEEDS_MAJORITY where a state that is further on may
+   * answer otherwise. A command that was applied before gets its first answer, `repeated`.
+   */
+  judgeHeld(command: Uint8Array): ChatOutcome | undefined {
+    return judgeHeld(this.#context, command);
+  }
+
+  /** Whether a command of the log's uncommitted tail is of a kind that islands hold. */
+  isHoldable(command: Uint8Array): boolean {
+    return isHoldable(command);
+  }
+
+  /**
+   * The command that brings a held one into the log. Of what `judgeHeld` or `isHoldable` has
+   * passed; throws on anything else.
+   */
+  mergeCommand(held: Parameters<typeof mergeCommand>[0]): Uint8Array {
+    return mergeCommand(held);
+  }
+
+  /** Under which key a command is held: author and id. Undefined for what islands never hold. */
+  heldKey(command: Uint8Array): string | undefined {
+    return heldKey(command);
+  }
+
+  /** Whether what a held command stands for is in the state, so that merging it changes nothing. */
+  isMerged(command: Uint8Array): boolean {
+    return isMerged(this.#context, command);
+  }
+
   tokenKey(): Uint8Array | undefined {
     return tokenKey(this.#context);
   }
@@ -118,6 +160,10 @@ export class Chat implements ChatQueries {
 
   sessionOwner(sessionId: SessionId): UserId | undefined {
     return this.#context.state.sessionOwner(sessionId);
+  }
+
+  sessionByIslandNonce(nonce: bigint): SessionId | undefined {
+    return sessionOfIsland(this.#context, nonce)?.sessionId;
   }
 
   listPeople(ask: Parameters<ChatQueries["listPeople"]>[0]) {
@@ -138,5 +184,9 @@ export class Chat implements ChatQueries {
 
   eventsSince(asker: UserId, ask: Parameters<ChatQueries["eventsSince"]>[1]) {
     return eventsSince(this.#context, asker, ask);
+  }
+
+  heldMessage(held: HeldCommand) {
+    return heldMessage(this.#context, held);
   }
 }

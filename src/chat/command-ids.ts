@@ -1,9 +1,11 @@
 // Exactly-once: which ids have been applied, and what the first application answered. Messages keep
-// their own id in the timeline; all other commands, and all refused ones, are remembered in
-// `commands` for at least `commandMemoryMs`.
+// their own id, in the timeline or set aside; all other commands, and all refused ones, are
+// remembered in `commands` for at least `commandMemoryMs`.
+import { assert } from "../base/assert.ts";
+import type { SqlRow } from "../io/database.ts";
 import type { Context, Moment } from "./context.ts";
 import { commandMemoryMs, commandsForgottenMax } from "./limits.ts";
-import { refused } from "./rejections.ts";
+import { refused, wasSetAside } from "./rejections.ts";
 import { integer, text } from "./rows.ts";
 import type { Accepted, ChatOutcome, Rejection } from "./types.ts";
 
@@ -13,11 +15,18 @@ export interface ScopedId {
   readonly commandId: Uint8Array;
 }
 
+/** A message as far as it tells a repetition from another message. */
+export interface MessageContent {
+  readonly kind: "message";
+  readonly roomId: number;
+  readonly body: string;
+}
+
 /**
  * What a command asks for, so that a repetition can be told from another command under the same id.
  */
 export type Content =
-  | { readonly kind: "message"; readonly roomId: number; readonly body: string }
+  | MessageContent
   /** Equal fingerprints mean equal content. */
   | { readonly kind: "other"; readonly fingerprint: string };
 
@@ -32,20 +41,61 @@ export function recall(
 ): ChatOutcome | undefined {
   const row = statements.firstUse.get(id.userId, id.commandId);
   if (row === undefined) return undefined;
-  const position = integer(row, "position");
-  if (row["fingerprint"] === refusalFingerprint) return JSON.parse(text(row, "answer"));
+  const refusal = refusalOf(row);
+  if (refusal !== undefined) return refusal;
   if (row["fingerprint"] !== null) {
     const same = content.kind === "other" && content.fingerprint === text(row, "fingerprint");
-    if (!same) return refused.idReused;
-    const answer: Accepted = JSON.parse(text(row, "answer"));
-    return { kind: "accepted", answer, position, repeated: true };
+    return same ? repeated(row, JSON.parse(text(row, "answer"))) : refused.idReused;
   }
-  const roomId = integer(row, "room_id");
-  const same =
-    content.kind === "message" && content.roomId === roomId && content.body === text(row, "body");
-  if (!same) return refused.idReused;
-  const answer: Accepted = { kind: "sent", roomId, number: integer(row, "number") };
-  return { kind: "accepted", answer, position, repeated: true };
+  if (!isMessage(row, content)) return refused.idReused;
+  if (row["code"] !== null) return wasSetAside(integer(row, "code"));
+  return repeated(row, sent(row));
+}
+
+/**
+ * As `recall`, for a held message that comes to be merged. A refusal of its id does not answer it:
+ * it says that the message may not enter the room, not that it may be lost.
+ */
+export function recallHeld(
+  { statements }: Context,
+  id: ScopedId,
+  content: MessageContent,
+): { readonly outcome?: ChatOutcome; readonly refusal?: Rejection } {
+  const row = statements.lastUse.get(id.userId, id.commandId);
+  if (row === undefined) return {};
+  const refusal = refusalOf(row);
+  if (refusal !== undefined) return { refusal };
+  if (row["fingerprint"] !== null || !isMessage(row, content)) return { outcome: refused.idReused };
+  if (row["code"] === null) return { outcome: repeated(row, sent(row)) };
+  return { outcome: repeated(row, { kind: "setAside", roomId: integer(row, "room_id") }) };
+}
+
+/** Whether the use of an id, if there was one, was more than a refusal. */
+export function hasTakenEffect(row: SqlRow | undefined): boolean {
+  return row !== undefined && refusalOf(row) === undefined;
+}
+
+function refusalOf(row: SqlRow): Rejection | undefined {
+  if (row["fingerprint"] !== refusalFingerprint) return undefined;
+  const answer: Accepted | Rejection = JSON.parse(text(row, "answer"));
+  assert(answer.kind === "rejected", "a refusal is remembered that is none");
+  return answer;
+}
+
+function isMessage(row: SqlRow, content: Content): boolean {
+  return (
+    content.kind === "message" &&
+    content.roomId === integer(row, "room_id") &&
+    content.body === text(row, "body")
+  );
+}
+
+function sent(row: SqlRow): Accepted {
+  return { kind: "sent", roomId: integer(row, "room_id"), number: integer(row, "number") };
+}
+
+function repeated(row: SqlRow, answer: Accepted): ChatOutcome {
+  return { kind: "accepted", answer, position: integer(row, "position"), repeated: true };
 }
 
 /**

@@ -34,6 +34,11 @@ export const roomsMax = 200_000;
 export const roomsPerUserMax = 2_000;
 /** Log-ins of one person that are open; one more ends the oldest. */
 export const sessionsPerUserMax = 50;
+/**
+ * Stands as session id in a command that was given through a session which an island has opened:
+ * the session has no id of its own yet. No session ever gets this id.
+ */
+export const islandSessionId = 0xffff_ffff;
 /** Items of one room: what a uint32 can number. */
 export const itemsPerRoomMax = 0xffff_ffff;
 
@@ -58,6 +63,8 @@ export const replayEventsMax = 1_000;
  * Ended memberships that one answer of `eventsSince` walks; a window that holds more is cut short.
  */
 export const replayEndedMembershipsMax = 1_000;
+/** Set-aside messages that come with the newest page of a room; they may be large. */
+export const setAsideShownMax = 20;
 /** A wildcard pattern. */
 export const patternCharactersMax = 64;
 

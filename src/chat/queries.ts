@@ -1,8 +1,17 @@
 // The reads that gateways may ask of the chat state. All synchronous, all bounded, none changes
 // anything.
 import type { Person } from "../proto/gen/chat/v1/api_pb.js";
-import type { TimelineItem } from "../proto/gen/chat/v1/event_pb.js";
-import type { ChatEvent, Credentials, Rejection, RoomView, SessionId, UserId } from "./types.ts";
+import type { SetAside, TimelineItem } from "../proto/gen/chat/v1/event_pb.js";
+import type {
+  ChatEvent,
+  Credentials,
+  HeldCommand,
+  Rejection,
+  RoomView,
+  SessionId,
+  ShownHeldMessage,
+  UserId,
+} from "./types.ts";
 
 /** Names a room by id or by name. */
 export type RoomName = { readonly roomId: number } | { readonly name: string };
@@ -13,6 +22,18 @@ export interface Page<T> {
   readonly more: boolean;
 }
 
+/** A part of a room's timeline. */
+export interface TimelineView {
+  readonly room: RoomView;
+  /** Oldest first. */
+  readonly items: readonly TimelineItem[];
+  /**
+   * With the newest items: the held messages of this room that were set aside and that the asker
+   * may see, oldest first; at most the newest `setAsideShownMax`.
+   */
+  readonly setAside: readonly SetAside[];
+}
+
 /** Fulfilled by `Chat` (chat.ts). */
 export interface ChatQueries {
   /** The key that signs session tokens; undefined until the first leader has made it. */
@@ -21,6 +42,8 @@ export interface ChatQueries {
   person(userId: UserId): Person | undefined;
   /** The owner of a session that has not been ended. */
   sessionOwner(sessionId: SessionId): UserId | undefined;
+  /** The session that was opened on an island under this number, unless it has been ended. */
+  sessionByIslandNonce(nonce: bigint): SessionId | undefined;
   listPeople(ask: {
     pattern: string;
     afterUsername: string;
@@ -39,7 +62,7 @@ export interface ChatQueries {
   readTimeline(
     asker: UserId,
     ask: { room: RoomName; beforeNumber: number; afterNumber: number; limit: number },
-  ): { readonly room: RoomView; readonly items: readonly TimelineItem[] } | Rejection;
+  ): TimelineView | Rejection;
   /**
    * What the asker may see of what happened after `afterPosition` and up to `untilPosition`, in
    * order, at most `limit` events (replayEventsMax); `more` tells that there is still some.
@@ -50,4 +73,12 @@ export interface ChatQueries {
     asker: UserId,
     ask: { afterPosition: number; untilPosition: number; limit: number },
   ): Page<ChatEvent>;
+  /**
+   * How a held command is shown, and to whom now: to the members of its room. Undefined for what is
+   * no message, what its author may not write now, and what has been applied: that is shown by its
+   * item.
+   */
+  heldMessage(held: HeldCommand): ShownHeldMessage | undefined;
+  /** Whether what a held command stands for is in the state, so that merging it changes nothing. */
+  isMerged(command: Uint8Array): boolean;
 }

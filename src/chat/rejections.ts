@@ -43,6 +43,7 @@ const {
   OWN_ROOM,
   ID_REUSED,
   TOO_LARGE,
+  NEEDS_MAJORITY,
 } = RejectionCode;
 
 /** The refusals that always read the same. */
@@ -136,6 +137,25 @@ export const refused = {
   ),
   ownRoom: rejection(OWN_ROOM, "This is your own room; one cannot leave it."),
 
+  // ---- Islands ----
+  needsMajority: rejection(
+    NEEDS_MAJORITY,
+    "This needs a majority of servers; only messages are accepted until then. Try again later.",
+  ),
+  noIslandNonce: rejection(
+    INVALID_ARGUMENT,
+    "A log-in on an island carries a number of its own, which is not 0.",
+  ),
+  nothingHeld: rejection(INVALID_ARGUMENT, "A held message or log-in is to be merged, not this."),
+  islandLogInTaken: rejection(
+    INVALID_ARGUMENT,
+    "Another person's log-in has this island number; log in again.",
+  ),
+  heldTooLong: rejection(
+    INVALID_ARGUMENT,
+    "This log-in was held for so long that it does not count any more; log in again.",
+  ),
+
   // ---- Full ----
   tooManyUsers: rejection(TOO_LARGE, `This cluster holds at most ${usersMax} people and is full.`),
   tooManyRooms: rejection(TOO_LARGE, `This cluster holds at most ${roomsMax} rooms and is full.`),
@@ -145,6 +165,39 @@ export const refused = {
   ),
   roomFull: rejection(TOO_LARGE, `This room has all the ${itemsPerRoomMax} items it can number.`),
 } as const satisfies Record<string, Rejection>;
+
+/**
+ * In island mode, of a refusal that hangs on a state which may be behind: another server may know
+ * better, and what was sent there under the id before may have been accepted.
+ */
+export function undecided(refusal: Rejection): Rejection {
+  return rejection(
+    NEEDS_MAJORITY,
+    `As far as is known here: ${refusal.message} Only a majority of servers can say for sure; ` +
+      "send the same again when there is one.",
+  );
+}
+
+/** Why a held message was set aside: what is told of a stored code, to its author and others. */
+export function setAsideReason(code: RejectionCode): string {
+  const reason = setAsideReasons.get(code) ?? "its command id had been refused before";
+  return `When the majority of servers came to this message, ${reason}.`;
+}
+
+const setAsideReasons: ReadonlyMap<RejectionCode, string> = new Map([
+  [NOT_A_MEMBER, "its author was not in the room"],
+  [NOT_THE_OWNER, "its author was not the owner of the room, who alone writes in it"],
+  [TOO_LARGE, "the room was full"],
+]);
+
+/** What a retry of a message that was set aside is answered. */
+export function wasSetAside(code: RejectionCode): Rejection {
+  return rejection(
+    code,
+    `This message was set aside. ${setAsideReason(code)} It is kept for you and for the room's ` +
+      "owner; to have it in a room, write it again as a new message.",
+  );
+}
 
 /** A name that somebody else has; `name` must have passed the check of its form. */
 export function nameTaken(name: string): Rejection {

@@ -96,6 +96,32 @@ const migrations: readonly string[] = [
   ) STRICT;
   CREATE UNIQUE INDEX commands_by_id ON commands (command_id, user_id);
   `,
+  `
+  -- Not 0: written in island mode at this cluster time; timestamp_ms is that of its merge.
+  ALTER TABLE timeline_items ADD COLUMN written_ms INTEGER NOT NULL DEFAULT 0;
+
+  -- Eight bytes: the session was opened on an island, whose tokens carry this number.
+  ALTER TABLE sessions ADD COLUMN island_nonce BLOB;
+  CREATE UNIQUE INDEX sessions_by_island_nonce ON sessions (island_nonce)
+    WHERE island_nonce IS NOT NULL;
+
+  -- Held messages that could not be put into their rooms. owner_id: the room's owner as of then.
+  -- code: the chat.v1.RejectionCode of what stood against it.
+  CREATE TABLE set_aside (
+    position INTEGER PRIMARY KEY,
+    room_id INTEGER NOT NULL,
+    author_id INTEGER NOT NULL,
+    owner_id INTEGER NOT NULL,
+    command_id BLOB NOT NULL,
+    accepted_ms INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    code INTEGER NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX set_aside_by_command ON set_aside (command_id, author_id);
+  CREATE INDEX set_aside_by_author ON set_aside (author_id, position);
+  CREATE INDEX set_aside_by_owner ON set_aside (owner_id, position);
+  CREATE INDEX set_aside_by_room ON set_aside (room_id, position);
+  `,
 ];
 
 /** The version of the tables that this build reads and writes. */

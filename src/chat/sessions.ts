@@ -3,35 +3,63 @@
 // counts only while that is open.
 import type { Event } from "../proto/gen/chat/v1/event_pb.js";
 import type { Author, Context } from "./context.ts";
-import { sessionsPerUserMax } from "./limits.ts";
+import { islandSessionId, sessionsPerUserMax } from "./limits.ts";
 import { refused } from "./rejections.ts";
 import { integer } from "./rows.ts";
 import type { ChatState } from "./state.ts";
 import type { ChatEvent, Rejection, SessionId, UserId } from "./types.ts";
 
-/** Refuses unless the session is open and the user's own. */
+/**
+ * Refuses unless the session is open and the user's own. One that was opened on an island is known
+ * here by an id of its own or not at all.
+ */
 export function refuseSession(
   state: ChatState,
   claim: { readonly userId: UserId; readonly sessionId: SessionId },
 ): Rejection | undefined {
-  const owned = claim.userId !== 0 && state.sessionOwner(claim.sessionId) === claim.userId;
-  return owned ? undefined : refused.sessionEnded;
+  const { userId, sessionId } = claim;
+  if (userId === 0 || sessionId === islandSessionId) return refused.sessionEnded;
+  return state.sessionOwner(sessionId) === userId ? undefined : refused.sessionEnded;
 }
 
 /** Opens a session. Ends the oldest ones over the limit and answers their events. */
 export function openSession(
   context: Context,
-  session: { readonly userId: UserId; readonly device: string },
+  session: {
+    readonly userId: UserId;
+    readonly device: string;
+    /** 0: it was not opened on an island. */
+    readonly islandNonce: bigint;
+  },
   author: Author,
 ): { readonly sessionId: SessionId; readonly events: ChatEvent[] } {
   const { statements } = context;
   const sessionId = integer(statements.cluster.get(), "last_session_id") + 1;
   statements.setLastSessionId.run(sessionId);
-  const { userId, device } = session;
-  statements.insertSession.run(sessionId, userId, device, author.position, author.timestampMs);
+  const { userId, device, islandNonce } = session;
+  const { position, timestampMs } = author;
+  const nonce = islandNonce === 0n ? null : bytesOfNonce(islandNonce);
+  statements.insertSession.run(sessionId, userId, device, position, timestampMs, nonce);
   const open = openSessions(context, userId);
   const surplus = open.slice(0, Math.max(0, open.length - sessionsPerUserMax));
   return { sessionId, events: endSessions(context, surplus, { userId, author }) };
+}
+
+/** The open session that an island has opened under a number; of 0 there is none. */
+export function sessionOfIsland(
+  { statements }: Context,
+  islandNonce: bigint,
+): { readonly sessionId: SessionId; readonly userId: UserId } | undefined {
+  const row = statements.sessionByIslandNonce.get(bytesOfNonce(islandNonce));
+  if (row === undefined) return undefined;
+  return { sessionId: integer(row, "session_id"), userId: integer(row, "user_id") };
+}
+
+/** Eight bytes, the highest first: columns hold no integers of 64 bits. */
+function bytesOfNonce(nonce: bigint): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, nonce);
+  return bytes;
 }
 
 /** The open sessions of a user, oldest first. */

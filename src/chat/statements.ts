@@ -4,7 +4,23 @@ import type { Database, Statement } from "../io/database.ts";
 import { itemKind, notLeft } from "./schema.ts";
 
 const itemColumns =
-  "room_id, number, position, timestamp_ms, author_id, kind, command_id, body FROM timeline_items";
+  "room_id, number, position, timestamp_ms, author_id, kind, command_id, body, written_ms " +
+  "FROM timeline_items";
+const setAsideColumns =
+  "position, room_id, author_id, command_id, accepted_ms, body, code FROM set_aside";
+
+/** (user, id): one of the rows that stand for the id. */
+const use = (
+  direction: "ASC" | "DESC",
+) => `SELECT position, fingerprint, answer, NULL AS room_id, NULL AS number, NULL AS body,
+      NULL AS code
+    FROM commands WHERE command_id = ?2 AND user_id = ?1
+  UNION ALL SELECT position, NULL, NULL, room_id, number, body, NULL
+    FROM timeline_items
+    WHERE command_id = ?2 AND author_id = ?1 AND kind = ${itemKind.message}
+  UNION ALL SELECT position, NULL, NULL, room_id, NULL, body, code
+    FROM set_aside WHERE command_id = ?2 AND author_id = ?1
+  ORDER BY position ${direction} LIMIT 1`;
 
 const sql = {
   // ---- The cluster row ----
@@ -27,8 +43,11 @@ const sql = {
   usersLike: `SELECT user_id, username, display_name FROM users
     WHERE username > ? AND username >= ? AND username < ? AND username GLOB ?
     ORDER BY username LIMIT ?`,
-  insertSession: `INSERT INTO sessions (session_id, user_id, device, opened_position, opened_ms)
-    VALUES (?, ?, ?, ?, ?)`,
+  insertSession: `INSERT INTO sessions
+    (session_id, user_id, device, opened_position, opened_ms, island_nonce)
+    VALUES (?, ?, ?, ?, ?, ?)`,
+  sessionByIslandNonce: `SELECT session_id, user_id FROM sessions WHERE island_nonce = ?
+    ORDER BY session_id LIMIT 1`,
   sessionOwner: "SELECT user_id FROM sessions WHERE session_id = ? ORDER BY session_id LIMIT 1",
   sessionsOfUser: "SELECT session_id FROM sessions WHERE user_id = ? ORDER BY session_id LIMIT ?",
   deleteSession: "DELETE FROM sessions WHERE session_id = ?",
@@ -61,8 +80,8 @@ const sql = {
 
   // ---- Timelines ----
   insertItem: `INSERT INTO timeline_items
-    (room_id, number, position, timestamp_ms, author_id, kind, command_id, body)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    (room_id, number, position, timestamp_ms, author_id, kind, command_id, body, written_ms)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   lastItem: `SELECT number, position FROM timeline_items
     WHERE room_id = ? ORDER BY number DESC LIMIT 1`,
   itemPosition: `SELECT position FROM timeline_items
@@ -72,14 +91,29 @@ const sql = {
   itemsBefore: `SELECT ${itemColumns}
     WHERE room_id = ? AND number < ? ORDER BY number DESC LIMIT ?`,
 
+  // ---- Held messages that were set aside ----
+  insertSetAside: `INSERT INTO set_aside
+    (position, room_id, author_id, owner_id, command_id, accepted_ms, body, code)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  /** (author, after, until, limit) */
+  setAsideByAuthor: `SELECT ${setAsideColumns}
+    WHERE author_id = ? AND position > ? AND position <= ? ORDER BY position LIMIT ?`,
+  /** (owner, after, until, limit): without the owner's own. */
+  setAsideByOthers: `SELECT ${setAsideColumns}
+    WHERE owner_id = ?1 AND author_id <> ?1 AND position > ?2 AND position <= ?3
+    ORDER BY position LIMIT ?4`,
+  /** (room, limit): the newest first. */
+  setAsideInRoom: `SELECT ${setAsideColumns}
+    WHERE room_id = ? ORDER BY position DESC LIMIT ?`,
+  /** (author, room, limit): the newest first. */
+  setAsideByAuthorInRoom: `SELECT ${setAsideColumns}
+    WHERE author_id = ? AND room_id = ? ORDER BY position DESC LIMIT ?`,
+
   // ---- Ids of commands ----
-  /** (user, id): the command or the message that has the id. */
-  firstUse: `SELECT position, fingerprint, answer, NULL AS room_id, NULL AS number, NULL AS body
-      FROM commands WHERE command_id = ?2 AND user_id = ?1
-    UNION ALL SELECT position, NULL, NULL, room_id, number, body
-      FROM timeline_items
-      WHERE command_id = ?2 AND author_id = ?1 AND kind = ${itemKind.message}
-    ORDER BY position LIMIT 1`,
+  /** (user, id): what came under the id first: a command, a message, a message set aside. */
+  firstUse: use("ASC"),
+  /** The same, and where a held message was set aside after a refusal, that. */
+  lastUse: use("DESC"),
   insertCommand: `INSERT INTO commands
     (position, user_id, command_id, timestamp_ms, fingerprint, answer) VALUES (?, ?, ?, ?, ?, ?)`,
   /** (how many at most, those before this time) */

@@ -6,7 +6,7 @@ import { HostDatabase } from "../host/index.ts";
 import type { Database } from "../io/database.ts";
 import { RejectionCode } from "../proto/gen/chat/v1/api_pb.js";
 import { type Command, CommandSchema } from "../proto/gen/chat/v1/command_pb.js";
-import type { Event, TimelineItem } from "../proto/gen/chat/v1/event_pb.js";
+import type { Event, SetAside, TimelineItem } from "../proto/gen/chat/v1/event_pb.js";
 import { type Chat, openChat } from "./chat.ts";
 import type { AppliedCommand, CommittedEntry } from "./log.ts";
 import { isRejection } from "./rejections.ts";
@@ -61,6 +61,9 @@ export const register = (username: string, displayName = "", hash = passwordHash
   ({ case: "registerUser", value: { username, displayName, passwordHash: hash } }) as Body;
 export const open = (userId: number, device = "", hash = passwordHash) =>
   ({ case: "openSession", value: { userId, device, passwordHash: hash } }) as Body;
+/** A log-in on an island with this number. */
+export const openOnIsland = (userId: number, islandNonce: bigint, device = "") =>
+  ({ case: "openSession", value: { userId, device, passwordHash, islandNonce } }) as Body;
 export const close = (sessionId: number) =>
   ({ case: "closeSession", value: { sessionId } }) as Body;
 export const createRoom = (name: string) => ({ case: "createRoom", value: { name } }) as Body;
@@ -68,6 +71,12 @@ export const join = (roomId: number) => ({ case: "joinRoom", value: { roomId } }
 export const leave = (roomId: number) => ({ case: "leaveRoom", value: { roomId } }) as Body;
 export const send = (roomId: number, body: string) =>
   ({ case: "sendMessage", value: { roomId, body } }) as Body;
+
+/** What brings a held body into the log. */
+export const merge = (held: Body, acceptedMs = 500, separationIndex = 1) => {
+  const times = { acceptedMs: BigInt(acceptedMs), separationIndex: BigInt(separationIndex) };
+  return { case: "mergeHeld", value: { held, ...times } } as Body;
+};
 
 /** A chat and its log. */
 export class TestChat {
@@ -197,6 +206,7 @@ export function dumpTables(database: Database): string {
     memberships: "user_id, left_position, room_id",
     timeline_items: "item_id",
     commands: "position",
+    set_aside: "position",
   };
   const tables = database
     .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name LIMIT 100")
@@ -240,6 +250,8 @@ export function describeEvent(event: Event): string {
     }
     case "sessionEnded":
       return `session ${event.body.value.sessionId} ended`;
+    case "setAside":
+      return describeSetAside(event.body.value);
     default:
       throw new Error("an event without body");
   }
@@ -249,7 +261,14 @@ export function describeEvent(event: Event): string {
 export function describeItem(item: TimelineItem): string {
   const { content } = item;
   const what = content.case === "body" ? `: ${JSON.stringify(content.value)}` : ` ${content.case}`;
-  return `room ${item.roomId} #${item.number} ${item.authorUsername}${what}`;
+  const written = item.writtenMs === 0n ? "" : ` (written at ${item.writtenMs})`;
+  return `room ${item.roomId} #${item.number} ${item.authorUsername}${what}${written}`;
+}
+
+/** One line that says what was set aside, and why. */
+export function describeSetAside(message: SetAside): string {
+  const { roomId, authorUsername, acceptedMs, body, reason } = message;
+  return `room ${roomId}, set aside of ${authorUsername} at ${acceptedMs}: "${body}". ${reason}`;
 }
 
 /** The audience of an event, sorted. */

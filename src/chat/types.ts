@@ -1,7 +1,7 @@
 // The values that come out of the state machine.
 import type { Brand } from "../base/brand.ts";
 import type { RejectionCode, Room } from "../proto/gen/chat/v1/api_pb.js";
-import type { Event } from "../proto/gen/chat/v1/event_pb.js";
+import type { Event, HeldMessage } from "../proto/gen/chat/v1/event_pb.js";
 
 /** A person; 1, 2, 3, … in the order of registration. 0 is the cluster itself. */
 export type UserId = Brand<number, "UserId">;
@@ -36,7 +36,9 @@ export type Accepted =
   | { readonly kind: "roomCreated"; readonly roomId: RoomId }
   | { readonly kind: "joined"; readonly roomId: RoomId }
   | { readonly kind: "left"; readonly roomId: RoomId }
-  | { readonly kind: "sent"; readonly roomId: RoomId; readonly number: number };
+  | { readonly kind: "sent"; readonly roomId: RoomId; readonly number: number }
+  /** A held message that is kept for its author and the room's owner, and for nobody else. */
+  | { readonly kind: "setAside"; readonly roomId: RoomId };
 
 /** A command that was refused; nothing changed. */
 export interface Rejection {
@@ -57,6 +59,20 @@ export type ChatOutcome =
       readonly repeated: boolean;
     }
   | Rejection;
+
+/** A command that an island holds, as a server has it; a HeldItem of cluster/v1 is one. */
+export interface HeldCommand {
+  readonly command: Uint8Array;
+  /** Cluster time of acceptance. */
+  readonly timestampMs: bigint;
+  readonly hybridTime: bigint;
+}
+
+/** A held message and who may see it now. The set is live, as that of an event. */
+export interface ShownHeldMessage {
+  readonly audience: Audience;
+  readonly message: HeldMessage;
+}
 
 /** What log-in needs. */
 export interface Credentials {

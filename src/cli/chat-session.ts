@@ -1,9 +1,18 @@
 // What `holdfast chat` does with what a person types and with what comes in: the menu, chat mode,
 // other rooms' lines. Draws on a Screen, asks a Client. Not here: reading the terminal, logging in.
-import type { Client, ConnectionState, Item, RejectedError, Timeline } from "../client/index.ts";
+import type {
+  Client,
+  ConnectionState,
+  HeldMessage,
+  IslandState,
+  Item,
+  RejectedError,
+  SetAsideMessage,
+  Timeline,
+} from "../client/index.ts";
 import { type ChatAction, chatHelp, parseChatLine } from "./chat-line.ts";
 import type { Screen } from "./chat-screen.ts";
-import { formatItem, printable } from "./item-text.ts";
+import { formatHeld, formatItem, formatSetAside, printable } from "./item-text.ts";
 import { formatPeople } from "./people.ts";
 import { formatRooms } from "./rooms.ts";
 
@@ -22,6 +31,8 @@ interface Entered {
   lastShown: number;
   /** Number of the newest message sent from here that is stored. */
   lastStored: number;
+  /** What is on the screen as held. */
+  held: ReadonlySet<HeldMessage>;
   readonly stop: () => void;
 }
 
@@ -35,6 +46,7 @@ export class ChatSession {
   #entered: Entered | undefined;
   /** No server has answered for a while, and the person has been told. */
   #isAway = false;
+  #isIsland = false;
   /** Set when the log-in was ended from elsewhere. */
   #ended: RejectedError | undefined;
 
@@ -52,16 +64,21 @@ export class ChatSession {
     const stops = [
       this.#client.on("item", (item) => this.#showElsewhere(item)),
       this.#client.on("roomCreated", (room) => this.#noteRoomName(room.roomId, room.name)),
+      this.#client.on("held", (message) => this.#showHeldElsewhere(message)),
+      this.#client.on("setAside", (message) => this.#showSetAside(message)),
       this.#client.on("connection", (state) => this.#handleConnection(state)),
+      this.#client.on("island", (island) => this.#handleIsland(island)),
     ];
     try {
       for (const room of await this.#client.listRooms()) this.#noteRoomName(room.roomId, room.name);
       this.#screen.print(`You are ${this.#username}. Type help for what you can do here.`);
+      if (this.#client.island.open) this.#handleIsland(this.#client.island);
       this.#prompt();
       await this.#serve();
       if (this.#ended !== undefined) throw this.#ended;
     } finally {
       await this.#leaveRoom();
+      this.#tellWhatIsHeld();
       for (const stop of stops) stop();
     }
   }
@@ -141,6 +158,7 @@ export class ChatSession {
       timeline,
       lastShown: 0,
       lastStored: 0,
+      held: new Set(),
       stop: timeline.subscribe((change) => {
         if (change.kind === "replaced") this.#screen.print("-- something is missing here");
         if (change.kind !== "older") this.#showNew(entered);
@@ -153,13 +171,18 @@ export class ChatSession {
     this.#showNew(entered);
   }
 
-  /** Shows what has not been shown yet, in order. */
+  /** Shows what has not been shown yet, in order; what was held comes again when it is stored. */
   #showNew(entered: Entered): void {
     for (const item of entered.timeline.items()) {
       if (item.number <= entered.lastShown) continue;
       entered.lastShown = item.number;
       this.#screen.print(formatItem(item));
     }
+    const held = entered.timeline.held();
+    for (const message of held) {
+      if (!entered.held.has(message)) this.#screen.print(formatHeld(message));
+    }
+    entered.held = new Set(held);
   }
 
   #send(body: string, line: string): void {
@@ -170,6 +193,7 @@ export class ChatSession {
     const sending = this.#client
       .send({ room: entered.timeline.roomId, body })
       .then((receipt) => {
+        if (receipt.status === "held") return;
         entered.lastStored = Math.max(entered.lastStored, receipt.number);
       })
       .catch((error: Error) => {
@@ -217,11 +241,47 @@ export class ChatSession {
     }
   }
 
+  /** Says once that an island has begun or ended, and how large it is when that is known. */
+  #handleIsland({ open, servers }: IslandState): void {
+    if (open) {
+      const where =
+        servers === 0 ? "those that are left" : `${servers} server${servers === 1 ? "" : "s"}`;
+      this.#screen.print(
+        "-- No majority of servers can be reached. Messages are held on " +
+          `${where}, and merged when a majority is back.`,
+      );
+    } else if (this.#isIsland) {
+      this.#screen.print("-- A majority of servers is back. What was held is being merged.");
+    }
+    this.#isIsland = open;
+  }
+
+  #showHeldElsewhere(message: HeldMessage): void {
+    if (message.roomId === this.#entered?.timeline.roomId) return;
+    this.#screen.print(`${printable(this.#roomName(message.roomId))} ${formatHeld(message)}`);
+  }
+
+  #showSetAside(message: SetAsideMessage): void {
+    const room = printable(this.#roomName(message.roomId));
+    this.#screen.print(`-- could not be merged into ${room}:\n${formatSetAside(message)}`);
+  }
+
+  /** Who leaves now will not see them stored. For when no room is entered any more. */
+  #tellWhatIsHeld(): void {
+    const count = this.#client.store.getState().pending.filter(({ held }) => held).length;
+    if (count === 0) return;
+    const what = count === 1 ? "one message of yours is" : `${count} messages of yours are`;
+    this.#screen.print(`-- ${what} held by servers, and merged when a majority is back`);
+  }
+
   /** Messages of rooms that one is in but has not entered, with the room's name before them. */
   #showElsewhere(item: Item): void {
     if (item.roomId === this.#entered?.timeline.roomId || item.content.kind !== "message") return;
-    const name = this.#roomNames.get(item.roomId) ?? `room ${item.roomId}`;
-    this.#screen.print(`${printable(name)} ${formatItem(item)}`);
+    this.#screen.print(`${printable(this.#roomName(item.roomId))} ${formatItem(item)}`);
+  }
+
+  #roomName(roomId: number): string {
+    return this.#roomNames.get(roomId) ?? `room ${roomId}`;
   }
 
   #noteRoomName(roomId: number, name: string): void {

@@ -6,8 +6,9 @@ import { askPassword } from "./password.ts";
 import { readSession, sessionFilePath } from "./session-file.ts";
 import {
   addServerOptions,
-  chooseAddresses,
+  chooseServers,
   connect,
+  type KnownServers,
   type ServerOptions,
   withinReach,
 } from "./shared-options.ts";
@@ -61,23 +62,25 @@ async function open(options: Options): Promise<Opened> {
   const isOwn = session?.username === username;
   const isGiven = (process.env["HOLDFAST_PASSWORD"] ?? "") !== "";
   if (session !== undefined && isOwn && !isGiven) {
-    const client = await connectIfLoggedIn(chooseAddresses(options, session), session.token);
+    const client = await connectIfLoggedIn(chooseServers(options, session), session.token);
     if (client !== undefined) return { client, username, isRemembered: true };
   }
   const password = await askPassword({}, "once");
   const { logIn } = await import("./login.ts");
   const isRemembered = session === undefined || isOwn;
   const token = await logIn({ ...options, user: username }, password, { remember: isRemembered });
-  const client = await connect(chooseAddresses(options), token, { subscribe: true });
+  const client = await connect(chooseServers(options, readSession(sessionFilePath())), token, {
+    subscribe: true,
+  });
   return { client, username, isRemembered };
 }
 
 async function connectIfLoggedIn(
-  addresses: readonly string[],
+  servers: KnownServers,
   token: string,
 ): Promise<Client | undefined> {
   try {
-    return await connect(addresses, token, { subscribe: true });
+    return await connect(servers, token, { subscribe: true });
   } catch (error) {
     if ((error as { code?: string }).code === "UNAUTHENTICATED") return undefined;
     throw error;

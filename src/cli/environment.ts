@@ -9,6 +9,7 @@ const ownNames = [
   "HOLDFAST_SESSION",
   "HOLDFAST_PASSWORD",
   "HOLDFAST_BASE_PORT",
+  "HOLDFAST_OPERATOR_TOKEN",
 ];
 
 /**

@@ -10,6 +10,8 @@ export const exitCodes = {
   usage: 2,
   /** No server answered. */
   unreachable: 3,
+  /** The cluster has removed this server: to start it again is useless. */
+  removed: 4,
 } as const;
 
 /** Ends a command. Its message is one sentence for people, printed as it is, without a stack. */

@@ -41,12 +41,9 @@ export async function logIn(
       addresses,
     );
     if (!wish.remember) return token;
-    const learned = await client.servers().catch(() => []);
-    writeSession(sessionFilePath(), {
-      username: person.username,
-      token,
-      addresses: [...new Set([...addresses, ...learned])],
-    });
+    const servers = await client.servers().catch(() => []);
+    const { username } = person;
+    writeSession(sessionFilePath(), { username, token, addresses, servers });
     return token;
   } finally {
     await client.stop();

@@ -3,13 +3,14 @@
 import { enableCompileCache } from "node:module";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
-import { closest } from "fastest-levenshtein";
 import { refuseUnknownEnvironment } from "./environment.ts";
-import { CommandFailure, exitCodes, failureLine, usageFailure } from "./exit.ts";
+import { CommandFailure, exitCodes, failureLine } from "./exit.ts";
+import { refuseWithNearest } from "./parser-refusals.ts";
 import { subcommands } from "./subcommands.ts";
 
 const exitCodeHelp = `
-Exit codes: 0 done · 1 refused or failed · 2 wrong arguments · 3 no server answered`;
+Exit codes: 0 done · 1 refused or failed · 2 wrong arguments · 3 no server answered ·
+4 the cluster has removed this server`;
 
 /** The whole command line; only the subcommand that `args` names has its options loaded. */
 async function createProgram(args: readonly string[]): Promise<Command> {
@@ -31,30 +32,6 @@ async function createProgram(args: readonly string[]): Promise<Command> {
     if (subcommand.name === named) await (await subcommand.load()).define(command);
   }
   return program;
-}
-
-/**
- * Makes the parser throw, and lets what it says of an unknown name end in the nearest known one.
- */
-function refuseWithNearest(command: Command): void {
-  command.showSuggestionAfterError(false).configureOutput({ outputError: () => undefined });
-  command.exitOverride((error) => {
-    // Help was asked for and has been shown.
-    if (error.exitCode === 0 || error.code === "commander.help") throw error;
-    const message = error.message
-      .replace(/^error: /, "")
-      .replace(/\.$/, "")
-      .replaceAll("'", "`");
-    const unknown = /`(.*?)`/.exec(message)?.[1] ?? "";
-    const known =
-      error.code === "commander.unknownOption"
-        ? command.options.map((option) => option.long ?? "").concat("--help")
-        : error.code === "commander.unknownCommand"
-          ? command.commands.map((other) => other.name())
-          : [];
-    if (known.length === 0) throw usageFailure(`${message}; see holdfast ${command.name()} --help`);
-    throw usageFailure(`${message}; the nearest known one is \`${closest(unknown, known)}\``);
-  });
 }
 
 /** Runs one command line and answers with the exit code. */

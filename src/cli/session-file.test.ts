@@ -3,7 +3,13 @@ import { chmodSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { createTemporaryFolder } from "../testing/index.ts";
-import { readSession, removeSession, sessionFilePath, writeSession } from "./session-file.ts";
+import {
+  readSession,
+  rememberServers,
+  removeSession,
+  sessionFilePath,
+  writeSession,
+} from "./session-file.ts";
 
 const session = { username: "ada", token: "t", addresses: ["http://127.0.0.1:4801"] };
 
@@ -42,6 +48,20 @@ test.each(["", "{", "null", "[]", '{"username":"ada","token":7,"addresses":[]}']
     expect(() => readSession(path)).toThrow("log in again with: ./holdfast login");
   },
 );
+
+test("K1: the servers that the cluster told last are remembered with their log-in alone", () => {
+  const path = filePath();
+  rememberServers(path, "t", ["http://10.0.0.1:4801"]);
+  expect(readSession(path)).toBeUndefined();
+  writeSession(path, session);
+  rememberServers(path, "another", ["http://10.0.0.1:4801"]);
+  rememberServers(path, "t", []);
+  expect(readSession(path)).toEqual(session);
+  rememberServers(path, "t", ["http://10.0.0.1:4801"]);
+  expect(readSession(path)).toEqual({ ...session, servers: ["http://10.0.0.1:4801"] });
+  writeFileSync(path, "{");
+  rememberServers(path, "t", ["http://10.0.0.2:4801"]);
+});
 
 test("$HOLDFAST_SESSION names the file, else the person's configuration folder does", () => {
   expect(sessionFilePath({ HOLDFAST_SESSION: "/x/s.json", XDG_CONFIG_HOME: "/c" })).toBe(

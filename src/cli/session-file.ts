@@ -9,8 +9,10 @@ import { CommandFailure } from "./exit.ts";
 export interface SavedSession {
   readonly username: string;
   readonly token: string;
-  /** Client addresses of the cluster, as `http://host:port`. */
+  /** Servers that were named at the log-in, as `http://host:port`. */
   readonly addresses: readonly string[];
+  /** All servers of the cluster as it told them last; they change while the cluster lives. */
+  readonly servers?: readonly string[];
 }
 
 /** $HOLDFAST_SESSION, or session.json in the person's configuration folder. */
@@ -50,9 +52,27 @@ function parseSession(text: string): SavedSession | undefined {
   const isWhole =
     typeof value?.username === "string" &&
     typeof value.token === "string" &&
-    Array.isArray(value.addresses) &&
-    value.addresses.every((address) => typeof address === "string");
+    isTexts(value.addresses) &&
+    (value.servers === undefined || isTexts(value.servers));
   return isWhole ? (value as SavedSession) : undefined;
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === "string");
+}
+
+/**
+ * Remembers the servers of a cluster, where the log-in with this token is the remembered one. So
+ * the next command finds them, also when all that were named at the log-in are gone.
+ */
+export function rememberServers(path: string, token: string, servers: readonly string[]): void {
+  try {
+    const session = readSession(path);
+    if (session?.token !== token || servers.length === 0) return;
+    if (session.servers?.join() !== servers.join()) writeSession(path, { ...session, servers });
+  } catch {
+    // What the person has asked for does not depend on it.
+  }
 }
 
 /** Remembers a log-in with mode 0600, whole or not at all. */

@@ -1,6 +1,6 @@
 // Which servers a command talks to.
 import { expect, test } from "vitest";
-import { parseAddresses } from "./shared-options.ts";
+import { chooseAddresses, chooseServers, parseAddresses } from "./shared-options.ts";
 
 test.each([
   ["127.0.0.1:4801", ["http://127.0.0.1:4801"]],
@@ -20,4 +20,22 @@ test.each([
   ["a.example:99999", "is not a server address"],
 ])("%j is refused", (text, expected) => {
   expect(() => parseAddresses(text)).toThrow(expected);
+});
+
+test("K1: the remembered servers are tried beside those of the log-in, unless some are named", () => {
+  const session = {
+    username: "ada",
+    token: "t",
+    addresses: ["http://a.example:1"],
+    servers: ["http://b.example:1"],
+  };
+  expect(chooseServers({}, session)).toEqual({
+    addresses: ["http://a.example:1"],
+    knownServers: ["http://b.example:1"],
+  });
+  expect(chooseAddresses({}, session)).toEqual(["http://b.example:1", "http://a.example:1"]);
+  expect(chooseServers({ to: "c.example:1" }, session)).toEqual({
+    addresses: ["http://c.example:1"],
+    knownServers: [],
+  });
 });

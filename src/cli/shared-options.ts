@@ -3,7 +3,12 @@
 import type { Command } from "commander";
 import type { Client } from "../client/index.ts";
 import { CommandFailure, exitCodes, usageFailure } from "./exit.ts";
-import { readSession, type SavedSession, sessionFilePath } from "./session-file.ts";
+import {
+  readSession,
+  rememberServers,
+  type SavedSession,
+  sessionFilePath,
+} from "./session-file.ts";
 
 /** Where `holdfast up` puts its servers. */
 export const defaultAddresses: readonly string[] = [
@@ -50,14 +55,31 @@ function parseAddress(text: string): string {
   return url.origin;
 }
 
+/** Which servers a command knows. */
+export interface KnownServers {
+  /** Named by the person, now or at the log-in. */
+  readonly addresses: readonly string[];
+  /** As the cluster told last; tried first. */
+  readonly knownServers: readonly string[];
+}
+
 /**
  * Which servers to ask: `--to`, else HOLDFAST_SERVERS, else those of the log-in, else the three of
- * `up`.
+ * `up`. Who names servers means these, and not those that are remembered.
  */
-export function chooseAddresses(options: ServerOptions, session?: SavedSession): string[] {
+export function chooseServers(options: ServerOptions, session?: SavedSession): KnownServers {
   const given = options.to ?? process.env["HOLDFAST_SERVERS"];
-  if (given !== undefined && given !== "") return parseAddresses(given);
-  return [...(session?.addresses ?? defaultAddresses)];
+  if (given !== undefined && given !== "") {
+    return { addresses: parseAddresses(given), knownServers: [] };
+  }
+  const addresses = session?.addresses ?? defaultAddresses;
+  return { addresses, knownServers: session?.servers ?? [] };
+}
+
+/** The same in one list. */
+export function chooseAddresses(options: ServerOptions, session?: SavedSession): string[] {
+  const { addresses, knownServers } = chooseServers(options, session);
+  return [...new Set([...knownServers, ...addresses])];
 }
 
 /** A client without a log-in: for registering, logging in, status. */
@@ -78,24 +100,31 @@ export async function openClient(
   wish: ClientWish = { subscribe: false },
 ): Promise<Client> {
   const session = readSession(sessionFilePath());
-  const addresses = chooseAddresses(options, session);
+  const servers = chooseServers(options, session);
   if (session === undefined) {
     throw new CommandFailure("you are not logged in; log in with: holdfast login -u <username>");
   }
-  return await connect(addresses, session.token, wish);
+  return await connect(servers, session.token, wish);
 }
 
-/** A connected client for a token. Fails with exit code 3 when no server answers in time. */
+/**
+ * A connected client for a token, which remembers its servers for the next command. Fails with exit
+ * code 3 when no server answers in time.
+ */
 export async function connect(
-  addresses: readonly string[],
+  servers: KnownServers,
   token: string,
   wish: ClientWish,
 ): Promise<Client> {
   const { createClient } = await import("../client/index.ts");
-  const client = createClient({ addresses, token, subscribe: wish.subscribe });
+  const client = createClient({ ...servers, token, subscribe: wish.subscribe });
+  const remember = (list: readonly string[]) => rememberServers(sessionFilePath(), token, list);
+  client.on("servers", remember);
   client.start();
   try {
-    await withinReach(client.ready(), addresses);
+    const { addresses, knownServers } = servers;
+    await withinReach(client.ready(), [...new Set([...knownServers, ...addresses])]);
+    remember(client.store.getState().servers);
     return client;
   } catch (error) {
     await client.stop();

@@ -1,7 +1,7 @@
 // holdfast status: all servers of the cluster, as any one of them that answers sees it.
 
 import type { Command } from "commander";
-import { toHex64 } from "../base/bytes.ts";
+import { toHex, toHex64 } from "../base/bytes.ts";
 import type { Client } from "../client/index.ts";
 import { usageFailure } from "./exit.ts";
 import { readSession, sessionFilePath } from "./session-file.ts";
@@ -82,23 +82,22 @@ function parseInterval(seconds: string | true | undefined): number {
 }
 
 function describe(status: StatusResponse, options: Options): string {
-  if (options.json !== true) {
-    return formatStatus({
-      ...status,
-      servers: status.servers.map((server) => ({ ...server, role: roleName(server.role) })),
-    });
-  }
-  const { clusterName, clusterId, answeredBy, servers } = status;
-  const plain = servers.map(({ $typeName, $unknown, ...server }) => ({
+  const servers = status.servers.map(({ $typeName, $unknown, ...server }) => ({
     ...server,
-    role: roleName(server.role),
+    role: roleNames[server.role] ?? "unknown",
+    membership: membershipNames[server.membership] ?? "",
+    snapshotDigest: toHex(server.snapshotDigest),
   }));
+  if (options.json !== true) return formatStatus({ ...status, servers });
+  const { clusterName, clusterId, answeredBy, configurationChanging } = status;
   return JSON.stringify(
     {
       clusterName,
       clusterId: toHex64(BigInt(clusterId)),
       answeredBy,
-      servers: plain,
+      configurationIndex: status.configurationIndex,
+      configurationChanging,
+      servers,
     },
     // Positions fit a double for some thousand years of writing.
     (_, value) => (typeof value === "bigint" ? Number(value) : value),
@@ -107,7 +106,5 @@ function describe(status: StatusResponse, options: Options): string {
 
 /** Names of the roles as people read them, in the order of cluster.v1.Role. */
 const roleNames = ["unknown", "follower", "pre-candidate", "candidate", "leader", "none"];
-
-function roleName(role: number): string {
-  return roleNames[role] ?? "unknown";
-}
+/** In the order of cluster.v1.Membership. */
+const membershipNames = ["", "voter", "learner", "reader"];

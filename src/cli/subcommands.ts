@@ -36,6 +36,41 @@ export const subcommands: readonly Subcommand[] = [
     load: () => import("./status.ts"),
   },
   {
+    name: "member",
+    summary: "list, add, remove and promote the servers of a cluster",
+    load: () => import("./member.ts"),
+  },
+  {
+    name: "transfer",
+    summary: "hand leadership to another server",
+    load: () => import("./transfer.ts"),
+  },
+  {
+    name: "verify",
+    summary: "compare what all servers have on their disks",
+    load: () => import("./verify.ts"),
+  },
+  {
+    name: "backup",
+    summary: "write the whole state of a running cluster to a file",
+    load: () => import("./backup.ts"),
+  },
+  {
+    name: "restore",
+    summary: "make a new server of a backup",
+    load: () => import("./restore.ts"),
+  },
+  {
+    name: "recover",
+    summary: "go on from one server's disk when a majority is lost for good",
+    load: () => import("./recover.ts"),
+  },
+  {
+    name: "import-lost",
+    summary: "bring what a lost server's disk has to a running cluster",
+    load: () => import("./import-lost.ts"),
+  },
+  {
     name: "config",
     summary: "show the effective configuration of a server and where each value comes from",
     load: () => import("./config.ts"),
@@ -77,12 +112,12 @@ export const subcommands: readonly Subcommand[] = [
   },
   {
     name: "join",
-    summary: "become a member of a room",
+    summary: "become a member of a room; with --token: run a new server of a cluster",
     load: () => import("./join.ts"),
   },
   {
     name: "leave",
-    summary: "give up membership of a room",
+    summary: "give up membership of a room; with --data or --id: take a server out",
     load: () => import("./leave.ts"),
   },
   {

@@ -1,8 +1,15 @@
 // holdfast tail: a room's last messages, then everything live, until Control-C.
 import type { Command } from "commander";
-import type { Client, Item } from "../client/index.ts";
+import type { Client, HeldMessage, Item, SetAsideMessage, Timeline } from "../client/index.ts";
 import { usageFailure } from "./exit.ts";
-import { formatItem, itemJson } from "./item-text.ts";
+import {
+  formatHeld,
+  formatItem,
+  formatSetAside,
+  heldJson,
+  itemJson,
+  setAsideJson,
+} from "./item-text.ts";
 import { addServerOptions, openClient, type ServerOptions } from "./shared-options.ts";
 
 interface Options extends ServerOptions {
@@ -47,29 +54,72 @@ async function tail(
   options: Options & { readonly count: number },
 ): Promise<void> {
   const timeline = await client.openRoom(room);
-  const { name } = timeline.room;
-  const show = (item: Item) =>
-    process.stdout.write(`${options.json === true ? itemJson(item, name) : formatItem(item)}\n`);
   while (timeline.items().length < options.count && timeline.hasOlder) {
     await timeline.loadOlder(Math.min(500, options.count - timeline.items().length));
   }
-  const past = timeline.items();
-  for (const item of options.count === 0 ? [] : past.slice(-options.count)) show(item);
+  const printer = new Printer(timeline, options.json === true);
+  printer.showPast(options.count);
   if (!options.follow) return;
-  // `added` items come in order and only once; after `replaced` those beyond the last shown one are
-  // new.
-  let lastShown = past.at(-1)?.number ?? 0;
   const stop = timeline.subscribe((change) => {
-    if (change.kind === "older") return;
-    const items = change.kind === "added" ? change.items : timeline.items();
-    for (const item of items) {
-      if (item.number <= lastShown) continue;
-      show(item);
-      lastShown = item.number;
-    }
+    if (change.kind !== "older") printer.showNew();
   });
   await untilSignal();
   stop();
+}
+
+/** Prints each item once, and what is held once as such before it comes as an item. */
+class Printer {
+  readonly #timeline: Timeline;
+  readonly #asJson: boolean;
+  #lastShown = 0;
+  /** What was printed as held or set aside; bounded by what the timeline keeps. */
+  #shown = new Set<HeldMessage | SetAsideMessage>();
+
+  constructor(timeline: Timeline, asJson: boolean) {
+    this.#timeline = timeline;
+    this.#asJson = asJson;
+  }
+
+  showPast(count: number): void {
+    const past = this.#timeline.items();
+    this.#lastShown = past.at(-1)?.number ?? 0;
+    for (const item of count === 0 ? [] : past.slice(-count)) this.#print(item);
+    this.#shown = new Set(this.#timeline.setAside());
+    this.#showHeld();
+  }
+
+  /** After `replaced`, those beyond the last shown one are new. */
+  showNew(): void {
+    for (const item of this.#timeline.items()) {
+      if (item.number <= this.#lastShown) continue;
+      this.#print(item);
+      this.#lastShown = item.number;
+    }
+    this.#showHeld();
+  }
+
+  #showHeld(): void {
+    const { name } = this.#timeline.room;
+    const [held, setAside] = [this.#timeline.held(), this.#timeline.setAside()];
+    for (const message of held) {
+      if (!this.#shown.has(message))
+        this.#write(this.#asJson ? heldJson(message, name) : formatHeld(message));
+    }
+    for (const message of setAside) {
+      if (!this.#shown.has(message))
+        this.#write(this.#asJson ? setAsideJson(message, name) : formatSetAside(message));
+    }
+    this.#shown = new Set([...held, ...setAside]);
+  }
+
+  #print(item: Item): void {
+    const { name } = this.#timeline.room;
+    this.#write(this.#asJson ? itemJson(item, name) : formatItem(item));
+  }
+
+  #write(line: string): void {
+    process.stdout.write(`${line}\n`);
+  }
 }
 
 function untilSignal(): Promise<void> {

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
-import { CommandFailure, usageFailure } from "./exit.ts";
+import { CommandFailure, exitCodes, usageFailure } from "./exit.ts";
 import { addConfigOptions, loadServerConfig } from "./server-options.ts";
 import { defaultAddresses } from "./shared-options.ts";
 
@@ -69,10 +69,12 @@ async function up(options: Record<string, string>): Promise<void> {
         ...toArguments({ ...shared, ...place.flags }),
       ],
       readyUrl: `${place.clientAddress}/readyz`,
+      finalExitCodes: [exitCodes.removed],
     })),
     {
       // JSON lines stay JSON; they carry the server's id anyway.
       handleLine: (name, line) => tell(isJson ? line : `${name} | ${line}`),
+      handleFinalEnd: (name) => tell(`${name} | ended for good`),
       handleDeath: (name, how, delayMs) =>
         tell(`${name} | ended ${how}; started again in ${Math.round(delayMs)} ms`),
     },

@@ -85,7 +85,46 @@ describe("learned addresses", () => {
   test("are bounded", () => {
     const addresses = make(a);
     addresses.learn(Array.from({ length: 100 }, (_, i) => `http://h${i}:1`));
-    expect(addresses.list().length).toBe(addressesMax);
+    expect(addresses.list().length).toBe(1 + addressesMax);
+  });
+
+  test("come before a given one that is not among them, which stays the last resort", () => {
+    const addresses = make(a, b);
+    addresses.worked(b);
+    addresses.learn([b, c, d], b);
+    addresses.failed(b);
+    const tried = [0, 1, 2, 3].map(() => {
+      const next = addresses.next(0);
+      addresses.failed(next);
+      return next;
+    });
+    expect(tried.slice(0, 2).sort()).toEqual([c, d]);
+    expect(tried.slice(2)).toEqual([a, b]);
+  });
+
+  test("of an earlier run are tried first, but for the given ones among them", () => {
+    const addresses = new Addresses([a, c], seededRandom(1), [b, c]);
+    expect(addresses.listed).toEqual([b, c]);
+    const tried = [0, 1, 2].map(() => {
+      const next = addresses.next(0);
+      addresses.failed(next);
+      return next;
+    });
+    expect(tried).toEqual([c, b, a]);
+  });
+
+  test("of an earlier run are enough", () => {
+    expect(new Addresses([], seededRandom(1), [b]).next(0)).toBe(b);
+    expect(() => new Addresses([], seededRandom(1), ["nonsense"])).toThrow("At least one address");
+  });
+
+  test("do not keep a removed server as the one at hand", () => {
+    const addresses = make(a);
+    addresses.learn([b]);
+    addresses.learn([c]);
+    addresses.worked(b);
+    addresses.failed(b);
+    expect(addresses.next(0)).toBe(c);
   });
 
   test("that name the server at hand fail together with the name that was given", () => {

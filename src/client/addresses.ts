@@ -8,6 +8,8 @@ interface Known {
   readonly address: string;
   /** Given by the caller: kept for ever. Learned ones are replaced by what is learned next. */
   readonly given: boolean;
+  /** Among those that a server named last. */
+  listed: boolean;
   /** When it failed, as a count of failures; 0 when it has not since it last worked. */
   failedAt: number;
   /** Not to be tried before this moment if any other can be had. */
@@ -19,6 +21,7 @@ export class Addresses {
   readonly #known = new Map<string, Known>();
   readonly #random: ClientRandom;
   #failures = 0;
+  #listed: readonly string[] = [];
   /** Where the client is or was last; undefined when that one failed. */
   #current: string | undefined;
   #everWorked = false;
@@ -28,16 +31,25 @@ export class Addresses {
    */
   readonly #aliases = new Map<string, string>();
 
-  /** `given`: at least one address; throws INVALID_ARGUMENT for what is none. */
-  constructor(given: readonly string[], random: ClientRandom) {
+  /**
+   * `given` by the caller, and `remembered` of an earlier run, which are tried first: at least one
+   * address. Throws INVALID_ARGUMENT for what is none.
+   */
+  constructor(given: readonly string[], random: ClientRandom, remembered: readonly string[] = []) {
     this.#random = random;
     for (const text of given) {
       const address = parseAddress(text);
       if (address === undefined)
         throw invalid(`"${text}" is not an address like http://host:port.`);
-      this.#add(address, true);
+      if (this.#known.size < addressesMax) this.#add(address, true);
     }
+    this.learn(remembered);
     if (this.#known.size === 0) throw invalid("At least one address is needed.");
+  }
+
+  /** Those that a server named last; before that, those of an earlier run. */
+  get listed(): readonly string[] {
+    return this.#listed;
   }
 
   /** All addresses, given ones first. */
@@ -51,18 +63,33 @@ export class Addresses {
   }
 
   /**
-   * Takes over what a server tells of all servers. `via` is the address under which it was reached,
-   * if it tells its own first.
+   * Takes over what a server tells of all servers; what was learned before and is not among them is
+   * forgotten, what was given becomes the last resort. `via` is the address under which the server
+   * was reached, if it tells its own first.
    */
   learn(addresses: readonly string[], via?: string): void {
-    const learned = addresses.map(parseAddress).filter((address) => address !== undefined);
-    if (learned.length === 0) return;
+    const parsed = addresses.map(parseAddress).filter((address) => address !== undefined);
+    const learned = [...new Set(parsed)].slice(0, addressesMax);
+    const own = learned[0];
+    if (own === undefined) return;
+    this.#listed = learned;
     for (const known of this.#known.values()) {
-      if (!known.given && !learned.includes(known.address)) this.#forget(known.address);
+      known.listed = learned.includes(known.address);
+      if (!known.given && !known.listed) this.#forget(known.address);
     }
     for (const address of learned) this.#add(address, false);
-    const own = learned[0];
-    if (via !== undefined && own !== undefined) this.#setAlias(via, own);
+    if (via !== undefined) this.#setAlias(via, own);
+    this.#putUnlistedLast();
+  }
+
+  /** As if they had failed just now: whatever is listed and has not failed since comes first. */
+  #putUnlistedLast(): void {
+    this.#failures++;
+    for (const known of this.#known.values()) {
+      const isAlias = this.#aliases.has(known.address);
+      if (!known.listed && !isAlias && known.address !== this.#current)
+        known.failedAt = this.#failures;
+    }
   }
 
   /** Where to go now: where the client is already, otherwise the best of the others. */
@@ -93,6 +120,8 @@ export class Addresses {
   /** The server there did not answer, or asked to be left alone until `notBeforeMs`. */
   failed(address: string, notBeforeMs = 0): void {
     this.#failures++;
+    // Also where it is known no more: a removed server.
+    if (this.#current === address) this.#current = undefined;
     this.#each(address, (known) => {
       known.failedAt = this.#failures;
       known.notBeforeMs = notBeforeMs;
@@ -101,8 +130,9 @@ export class Addresses {
   }
 
   #add(address: string, given: boolean): void {
-    if (this.#known.has(address) || this.#known.size >= addressesMax) return;
-    this.#known.set(address, { address, given, failedAt: 0, notBeforeMs: 0 });
+    if (this.#known.has(address)) return;
+    const listed = !given;
+    this.#known.set(address, { address, given, listed, failedAt: 0, notBeforeMs: 0 });
   }
 
   #forget(address: string): void {

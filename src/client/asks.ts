@@ -17,7 +17,6 @@ import { type CommandIds, commandIdText } from "./ids.ts";
 import { faultOfNumber, faultOfRoom, faultOfText, refuse } from "./input.ts";
 import { listPageMax, listPagesMax, openRoomItems } from "./limits.ts";
 import type { PageAsk } from "./live-timelines.ts";
-import { toRoomRef } from "./outbox.ts";
 import type { PendingRequests } from "./requests.ts";
 import {
   type Person,
@@ -26,10 +25,13 @@ import {
   type RoomName,
   type RoomReceipt,
   type TimelinePage,
+  toHeldMessage,
   toItem,
   toPerson,
   toReceipt,
   toRoom,
+  toRoomRef,
+  toSetAside,
 } from "./types.ts";
 
 /** The newest position that this client has seen, in whatever answer or event. */
@@ -152,7 +154,7 @@ export class Asks {
       if (older.items.length === 0) break;
       items = [...older.items, ...items];
     }
-    return { room: page.room, items };
+    return { ...page, items };
   }
 
   async #readPage(
@@ -170,7 +172,12 @@ export class Asks {
     });
     const reply = await this.#requests.ask({ case: "readTimeline", value }, "readTimeline");
     this.#seen.note(reply.position);
-    return { room: roomOf(reply), items: reply.items.map(toItem) };
+    return {
+      room: roomOf(reply),
+      items: reply.items.map(toItem),
+      held: reply.held.map(toHeldMessage),
+      setAside: reply.setAside.map(toSetAside),
+    };
   }
 
   #receipt(receipt: WriteReceipt | undefined, commandId: Uint8Array): Receipt {

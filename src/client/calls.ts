@@ -1,19 +1,14 @@
 // Unary calls over HTTP (Connect): what is done before there is a session, and what needs none.
 // Each goes from server to server under the same command id until one answers.
-import { type CallOptions, type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
-import { ChatService } from "../proto/gen/chat/v1/api_pb.js";
-import { AdminService, type StatusResponse } from "../proto/gen/cluster/v1/admin_pb.js";
+import type { StatusResponse } from "../proto/gen/cluster/v1/admin_pb.js";
 import type { Addresses } from "./addresses.ts";
+import { Anywhere, type TransportFactory } from "./anywhere.ts";
 import type { ClientClock, ClientRandom } from "./clock.ts";
-import { isRetryable, type RejectedError, rejectedErrorOfCall } from "./errors.ts";
+import { rejectedErrorOfCall } from "./errors.ts";
 import type { CommandIds } from "./ids.ts";
 import { callAttemptTimeoutMs, callTimeoutMs } from "./limits.ts";
-import { backoffMs, spreadMs } from "./retry.ts";
 import { type Person, toPerson } from "./types.ts";
-
-/** Makes the way of unary calls to the server at `http://host:port`. */
-export type TransportFactory = (address: string) => Transport;
 
 /** Unary calls over the host's fetch. */
 export function createFetchTransportFactory(): TransportFactory {
@@ -45,23 +40,20 @@ export interface CallsOptions {
   readonly ids: CommandIds;
 }
 
-interface Clients {
-  readonly chat: Client<typeof ChatService>;
-  readonly admin: Client<typeof AdminService>;
-}
-
 /** The unary calls. All reject with RejectedError. */
 export class Calls {
   readonly #options: CallsOptions;
-  readonly #clients = new Map<string, Clients>();
+  readonly #anywhere: Anywhere;
 
   constructor(options: CallsOptions) {
     this.#options = options;
+    const bounds = { attemptTimeoutMs: callAttemptTimeoutMs, timeoutMs: callTimeoutMs };
+    this.#anywhere = new Anywhere({ ...options, ...bounds });
   }
 
   async register({ username, password, displayName = "" }: RegisterOptions): Promise<Person> {
     const request = { commandId: this.#options.ids.next(), username, password, displayName };
-    const response = await this.#anywhere(({ chat }, call) => chat.register(request, call));
+    const response = await this.#anywhere.ask(({ chat }, call) => chat.register(request, call));
     return toPerson(response.person);
   }
 
@@ -71,91 +63,32 @@ export class Calls {
     device = "",
   }: LogInOptions): Promise<{ person: Person; token: string }> {
     const request = { commandId: this.#options.ids.next(), username, password, device };
-    const response = await this.#anywhere(({ chat }, call) => chat.logIn(request, call));
+    const response = await this.#anywhere.ask(({ chat }, call) => chat.logIn(request, call));
     return { person: toPerson(response.person), token: response.token };
   }
 
   async logOut(token: string, { everywhere }: { everywhere: boolean }): Promise<void> {
     const request = { commandId: this.#options.ids.next(), everywhere };
     const headers = { authorization: `Bearer ${token}` };
-    await this.#anywhere(({ chat }, call) => chat.logOut(request, { ...call, headers }));
+    await this.#anywhere.ask(({ chat }, call) => chat.logOut(request, { ...call, headers }));
   }
 
   /** Addresses of all servers, which the client then knows, too. */
   async listServers(): Promise<string[]> {
-    const response = await this.#anywhere(({ chat }, call) => chat.listServers({}, call));
+    const response = await this.#anywhere.ask(({ chat }, call) => chat.listServers({}, call));
     this.#options.addresses.learn(response.addresses);
     return response.addresses;
   }
 
   /** The cluster as one server sees it: the one at `address`, or any. */
   async status(address?: string): Promise<StatusResponse> {
-    if (address === undefined) return this.#anywhere(({ admin }, call) => admin.status({}, call));
+    if (address === undefined)
+      return this.#anywhere.ask(({ admin }, call) => admin.status({}, call));
     try {
-      const { admin } = this.#at(address);
+      const { admin } = this.#anywhere.at(address);
       return await admin.status({}, { timeoutMs: callAttemptTimeoutMs });
     } catch (reason) {
       throw rejectedErrorOfCall(reason);
     }
-  }
-
-  async #anywhere<Response>(
-    attempt: (clients: Clients, call: CallOptions) => Promise<Response>,
-  ): Promise<Response> {
-    const { addresses, clock, random } = this.#options;
-    const deadlineMs = clock.monotonicMs() + callTimeoutMs;
-    for (let failures = 0; ; ) {
-      const address = addresses.next(clock.monotonicMs());
-      const failure = await this.#try(address, attempt);
-      if (!(failure instanceof Failure)) return failure;
-      const { error } = failure;
-      failures++;
-      if (!failure.worthRetrying) throw error;
-      addresses.failed(address, clock.monotonicMs() + error.retryAfterMs);
-      const waitMs = Math.max(
-        backoffMs({ failures, freeAttempts: addresses.servers - 1, chance: random.nextFloat() }),
-        addresses.servers > 1 ? 0 : spreadMs(error.retryAfterMs, random.nextFloat()),
-      );
-      if (clock.monotonicMs() + waitMs >= deadlineMs) throw error;
-      await new Promise<void>((resolve) => clock.setTimer(waitMs, resolve));
-    }
-  }
-
-  async #try<Response>(
-    address: string,
-    attempt: (clients: Clients, call: CallOptions) => Promise<Response>,
-  ): Promise<Response | Failure> {
-    try {
-      return await attempt(this.#at(address), { timeoutMs: callAttemptTimeoutMs });
-    } catch (reason) {
-      return new Failure(rejectedErrorOfCall(reason));
-    }
-  }
-
-  #at(address: string): Clients {
-    let clients = this.#clients.get(address);
-    if (clients === undefined) {
-      const transport = this.#options.transport(address);
-      clients = {
-        chat: createClient(ChatService, transport),
-        admin: createClient(AdminService, transport),
-      };
-      this.#clients.set(address, clients);
-    }
-    return clients;
-  }
-}
-
-/** One attempt that came to nothing. */
-class Failure {
-  readonly error: RejectedError;
-
-  constructor(error: RejectedError) {
-    this.error = error;
-  }
-
-  /** Whether another server, or the same one later, may do better. */
-  get worthRetrying(): boolean {
-    return isRetryable(this.error);
   }
 }

@@ -4,7 +4,7 @@ import { type Client, type ClientOptions, createClient } from "./client.ts";
 import type { RejectedError } from "./errors.ts";
 import { FakeCluster } from "./fake-cluster.test-support.ts";
 import { seededRandom } from "./manual-clock.test-support.ts";
-import type { Item } from "./types.ts";
+import { type Item, untilStored } from "./types.ts";
 
 /** One test's cluster and clients. */
 export class ClientRig {
@@ -68,9 +68,9 @@ export function watch<T>(promise: Promise<T>): Outcome<T> {
   return outcome;
 }
 
-/** Sends messages to "general", one after the other. */
+/** Sends messages to "general", one after the other; answers how being stored stands. */
 export function sendAll(client: Client, bodies: readonly string[]) {
-  return bodies.map((body) => watch(client.send({ room: "general", body })));
+  return bodies.map((body) => watch(client.send({ room: "general", body }).then(untilStored)));
 }
 
 /** The texts of the messages among items. */

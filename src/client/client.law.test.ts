@@ -4,11 +4,12 @@ import { expect, test } from "vitest";
 import { Random } from "../base/random.ts";
 import { RejectionCode } from "../proto/gen/chat/v1/api_pb.js";
 import { type Client, createClient } from "./client.ts";
-import { FakeCluster, refusal } from "./fake-cluster.test-support.ts";
+import { FakeCluster } from "./fake-cluster.test-support.ts";
+import { refusal } from "./fake-history.test-support.ts";
 import type { Timeline } from "./live-timelines.ts";
 import { seededRandom } from "./manual-clock.test-support.ts";
-import type { OutboxMessage, OutboxStore } from "./outbox.ts";
-import type { SendReceipt } from "./types.ts";
+import type { OutboxMessage, OutboxStore } from "./outbox-store.ts";
+import { type SendReceipt, untilStored } from "./types.ts";
 
 /** A store that survives the client and does everything late, as a disk does. */
 function createLateStore(): OutboxStore & { readonly kept: Map<string, OutboxMessage> } {
@@ -73,11 +74,14 @@ class Person {
 
   write(body: string): void {
     this.written.push(body);
-    this.client.send({ room: "general", body }).then(
-      (receipt) => this.receipts.push(receipt),
-      // Only a stop rejects here; the message stays in the outbox.
-      (error) => expect(error).toMatchObject({ code: "UNAVAILABLE" }),
-    );
+    this.client
+      .send({ room: "general", body })
+      .then(untilStored)
+      .then(
+        (receipt) => this.receipts.push(receipt),
+        // Only a stop rejects here; the message stays in the outbox.
+        (error) => expect(error).toMatchObject({ code: "UNAVAILABLE" }),
+      );
   }
 
   open(): void {
@@ -168,6 +172,59 @@ test.each(Array.from({ length: 60 }, (_, i) => i + 1))(
     expect(cluster.clock.timers).toBe(0);
   },
 );
+
+test.each(Array.from({ length: 40 }, (_, i) => i + 1))(
+  "law: over islands, messages are stored once and in order, and nothing stays held (seed %i)",
+  async (seed) => {
+    const random = new Random(seed);
+    const { cluster, people } = await prepare(seed + 200);
+    for (let step = 0; step < 100; step++) {
+      const person = people[random.nextInteger(0, 2)];
+      const chance = random.nextFloat();
+      if (chance < 0.5) person?.write(`${person.name} ${step}`);
+      else if (chance < 0.65) await separate(cluster, random);
+      else if (chance < 0.72) await disturb(cluster, random);
+      else if (chance < 0.74) await person?.restart();
+      else if (chance < 0.9) cluster.clock.runSoon();
+      else cluster.step(random.nextInteger(1, 4));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    for (const server of cluster.servers) {
+      server.mode = "up";
+      if (server.island !== undefined) cluster.closeIsland(server.island);
+    }
+    await cluster.run(40_000);
+
+    const stored = cluster.bodiesOf(1);
+    for (const person of people) {
+      expect(stored.filter((body) => body.startsWith(person.name))).toEqual(person.written);
+      expect(person.client.store.getState().pending).toEqual([]);
+      expect(person.outbox.kept.size).toBe(0);
+      expect(person.timeline?.held() ?? []).toEqual([]);
+      const shown = person.timeline?.items().map(({ number }) => number) ?? [];
+      expect(shown).toEqual(
+        cluster
+          .itemsOf(1)
+          .map(({ number }) => number)
+          .slice(-shown.length || stored.length + 2),
+      );
+      await person.client.stop();
+    }
+    expect(cluster.clock.timers).toBe(0);
+  },
+);
+
+/** Some servers lose their majority, or all of an island get it back. */
+async function separate(cluster: FakeCluster, random: Random): Promise<void> {
+  const server = cluster.server(random.nextInteger(1, 4));
+  if (server.island !== undefined) {
+    cluster.closeIsland(server.island);
+  } else {
+    const others = cluster.servers.filter((other) => other !== server && !other.island);
+    cluster.openIsland(server, ...others.slice(0, random.nextInteger(0, 3)));
+  }
+  if (random.nextBoolean(0.3)) await cluster.run(random.nextInteger(1, 2_000));
+}
 
 test("law: under refusals for load, every message is still stored exactly once", async () => {
   for (let seed = 100; seed < 110; seed++) {

@@ -154,7 +154,7 @@ describe("reading", () => {
     const client = await rig.makeInRoom();
     sendAll(client, ["2", "3", "4", "5", "6", "7"]);
     await cluster.settle();
-    cluster.pageItemsMax = 2;
+    cluster.history.pageItemsMax = 2;
     const page = await rig.settled(client.readTimeline({ room: 1, limit: 5, afterNumber: 0 }));
     expect(page.items.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5]);
   });

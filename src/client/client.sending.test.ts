@@ -3,10 +3,12 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { RejectionCode } from "../proto/gen/chat/v1/api_pb.js";
 import { ClientRig, sendAll, watch } from "./client-rig.test-support.ts";
 import { RejectedError } from "./errors.ts";
-import { type FakeCluster, refusal } from "./fake-cluster.test-support.ts";
+import type { FakeCluster } from "./fake-cluster.test-support.ts";
+import { refusal } from "./fake-history.test-support.ts";
 import { outboxMessagesMax } from "./limits.ts";
 import { seededRandom } from "./manual-clock.test-support.ts";
-import { createMemoryOutboxStore, type OutboxStore } from "./outbox.ts";
+import { createMemoryOutboxStore, type OutboxStore } from "./outbox-store.ts";
+import { untilStored } from "./types.ts";
 
 let rig: ClientRig;
 let cluster: FakeCluster;
@@ -166,9 +168,9 @@ describe("sending", () => {
     const client = await rig.makeInRoom();
     const refused: string[] = [];
     client.on("refused", ({ message, error }) => refused.push(`${message.body}: ${error.code}`));
-    const one = watch(client.send({ room: "general", body: "one" }));
+    const one = watch(client.send({ room: "general", body: "one" }).then(untilStored));
     const two = watch(client.send({ room: "elsewhere", body: "two" }));
-    const three = watch(client.send({ room: "general", body: "three" }));
+    const three = watch(client.send({ room: "general", body: "three" }).then(untilStored));
     await cluster.settle();
     expect(two.error).toBeInstanceOf(RejectedError);
     expect(two.error).toMatchObject({ code: "UNKNOWN_ROOM", retryAfterMs: 0 });
@@ -240,7 +242,7 @@ describe("the persistent outbox", () => {
     const after = rig.make({ outbox, random: seededRandom(2) });
     const stored: string[] = [];
     after.on("stored", ({ message }) => stored.push(message.body));
-    const three = watch(after.send({ room: "general", body: "three" }));
+    const three = watch(after.send({ room: "general", body: "three" }).then(untilStored));
     after.start();
     await cluster.settle();
     expect(cluster.bodiesOf(1)).toEqual(["one", "two", "three"]);

@@ -1,22 +1,21 @@
 // The door's main piece: what a client can do, and how one is made. The parts behind it are put
 // together in wired-client.ts.
 import type { StatusResponse } from "../proto/gen/cluster/v1/admin_pb.js";
-import {
-  createFetchTransportFactory,
-  type LogInOptions,
-  type RegisterOptions,
-  type TransportFactory,
-} from "./calls.ts";
+import type { TransportFactory } from "./anywhere.ts";
+import { createFetchTransportFactory, type LogInOptions, type RegisterOptions } from "./calls.ts";
 import { type ClientClock, type ClientRandom, createHostClock, createHostRandom } from "./clock.ts";
 import { type ConnectionFactory, createWebSocketFactory } from "./connection.ts";
 import type { Listener } from "./emitter.ts";
 import type { RejectedError } from "./errors.ts";
 import type { PageAsk, Timeline } from "./live-timelines.ts";
-import { createMemoryOutboxStore, type OutboxMessage, type OutboxStore } from "./outbox.ts";
+import { createMemoryOutboxStore, type OutboxMessage, type OutboxStore } from "./outbox-store.ts";
 import type { Store } from "./store.ts";
 import type {
   Connected,
   ConnectionState,
+  HeldMessage,
+  HeldReceipt,
+  IslandState,
   Item,
   Person,
   Receipt,
@@ -25,6 +24,7 @@ import type {
   RoomName,
   RoomReceipt,
   SendReceipt,
+  SetAsideMessage,
   TimelinePage,
 } from "./types.ts";
 import { WiredClient } from "./wired-client.ts";
@@ -33,9 +33,15 @@ import { WiredClient } from "./wired-client.ts";
 export interface ClientOptions {
   /**
    * Servers as `http://host:port`, at least one; tried in this order at first. The others are
-   * learned.
+   * learned. They are kept as a last resort also when the cluster has other servers now.
    */
   readonly addresses: readonly string[];
+  /**
+   * The servers as the client was told in an earlier run (`store`'s `servers`), default none. They
+   * are tried first, so that a client finds its cluster also when all servers of `addresses` were
+   * replaced; then `addresses` may even be empty.
+   */
+  readonly knownServers?: readonly string[];
   /** A token of an earlier log-in. */
   readonly token?: string;
   /** What the person will recognise a log-in by, 0–64 characters; default empty. */
@@ -66,6 +72,14 @@ export interface ClientTopics {
   item: Item;
   roomCreated: RoomCreated;
   connection: ConnectionState;
+  /** Island mode has begun or ended on the server that the session is with, or has another size. */
+  island: IslandState;
+  /** The cluster has other servers than before: client addresses to be kept for the next start. */
+  servers: readonly string[];
+  /** An island holds a message in a room that the person is in, also one's own: each once. */
+  held: HeldMessage;
+  /** A held message could not be merged; the person is its author or the room's owner. */
+  setAside: SetAsideMessage;
   /**
    * What happened while the client was away was not replayed: `item` skipped it, open timelines are
    * loaded anew.
@@ -90,6 +104,8 @@ export interface Client {
   readonly token: string | undefined;
   /** The address of the server that the session is with; undefined while there is none. */
   readonly address: string | undefined;
+  /** Whether the server that the session is or was with last is in island mode. */
+  readonly island: IslandState;
 
   /** Makes an account. */
   register(options: RegisterOptions): Promise<Person>;
@@ -118,11 +134,16 @@ export interface Client {
 
   /**
    * Sends a message: in order with others of this client, exactly once, over any number of servers,
-   * however long it takes. Resolves when it is stored; rejects when it is refused, the outbox is
-   * full, or the client ends first (under UNAVAILABLE and UNAUTHENTICATED the message stays in the
-   * outbox).
+   * however long it takes. Resolves when it is stored, or with `status: "held"` when no majority of
+   * servers can be reached: then it is on an island's disks and stays in the outbox until it is
+   * stored, which the receipt's own `stored` and the topic `stored` tell. Rejects when it is
+   * refused, the outbox is full, or the client ends first (under UNAVAILABLE and UNAUTHENTICATED
+   * the message stays in the outbox).
    */
-  send(message: { readonly room: RoomName; readonly body: string }): Promise<SendReceipt>;
+  send(message: {
+    readonly room: RoomName;
+    readonly body: string;
+  }): Promise<SendReceipt | HeldReceipt>;
   createRoom(name: string): Promise<RoomReceipt>;
   joinRoom(room: RoomName): Promise<RoomReceipt>;
   leaveRoom(room: RoomName): Promise<Receipt>;
@@ -157,6 +178,7 @@ export interface Client {
 export function createClient(options: ClientOptions): Client {
   return new WiredClient({
     addresses: options.addresses,
+    knownServers: options.knownServers ?? [],
     token: options.token,
     deviceName: options.deviceName ?? "",
     subscribe: options.subscribe ?? true,

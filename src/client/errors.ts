@@ -40,7 +40,10 @@ export function rejectedError(
   });
 }
 
-/** Whether the same thing, under the same id, may be accepted later or by another server. */
+/**
+ * Whether the same thing, under the same id, may be accepted shortly, here or by another server.
+ * NEEDS_MAJORITY is not: it lasts as long as an island does.
+ */
 export function isRetryable(error: RejectedError): boolean {
   return error.code === "OVERLOADED" || error.code === "UNAVAILABLE" || error.retryAfterMs > 0;
 }
@@ -69,4 +72,5 @@ const codeByConnectCode = new Map<Code, RejectionCodeName>([
   [Code.AlreadyExists, "NAME_TAKEN"],
   [Code.PermissionDenied, "NOT_A_MEMBER"],
   [Code.ResourceExhausted, "OVERLOADED"],
+  [Code.FailedPrecondition, "NOT_POSSIBLE"],
 ]);

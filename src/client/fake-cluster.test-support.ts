@@ -1,52 +1,30 @@
 // A cluster as a client sees it, in memory and on a clock that is moved by hand: the part of the
-// session contract that clients rely on. Servers share one history; each may be down, hung, or told
-// to refuse. Nothing moves unless asked.
+// session contract that clients rely on. Servers share one history; each may be down, hung, on an
+// island, or told to refuse. Nothing moves unless asked.
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
   ClientFrameSchema,
   type ClientRequest,
   type Hello,
   NoticeSchema,
-  RejectedSchema,
   RejectionCode,
   type Reply,
   ReplySchema,
-  RoomKind,
-  type RoomRef,
-  RoomSchema,
   type ServerFrame,
   ServerFrameSchema,
-  WriteStatus,
 } from "../proto/gen/chat/v1/api_pb.js";
-import { type Event, EventSchema, type TimelineItem } from "../proto/gen/chat/v1/event_pb.js";
+import type { TimelineItem } from "../proto/gen/chat/v1/event_pb.js";
 import type { Connection, ConnectionFactory, ConnectionListener } from "./connection.ts";
-import { commandIdText } from "./ids.ts";
+import {
+  FakeHistory,
+  type FakeIsland,
+  type LoggedEvent,
+  refusal,
+} from "./fake-history.test-support.ts";
 import { ManualClock } from "./manual-clock.test-support.ts";
-
-interface FakeRoom {
-  readonly roomId: number;
-  readonly name: string;
-  readonly members: Set<number>;
-  readonly items: TimelineItem[];
-}
-
-interface LoggedEvent {
-  readonly position: number;
-  readonly audience: ReadonlySet<number> | "everyone";
-  readonly event: Event;
-}
 
 /** Answers a request otherwise than the contract would; undefined: as usual; "silence": never. */
 export type Script = (request: ClientRequest) => Reply["body"] | "silence" | undefined;
-
-/** A refusal as a reply's body. */
-export function refusal(
-  code: RejectionCode,
-  retryAfterMs = 0,
-): Extract<Reply["body"], { case: "rejected" }> {
-  const message = `refused with ${RejectionCode[code]}`;
-  return { case: "rejected", value: create(RejectedSchema, { code, message, retryAfterMs }) };
-}
 
 /** One server of the fake cluster. */
 export interface FakeServer {
@@ -60,6 +38,8 @@ export interface FakeServer {
   script: Script | undefined;
   /** False: says `recovered: false` to whoever resumes. */
   replays: boolean;
+  /** Set while it is without a majority. */
+  island: FakeIsland | undefined;
 }
 
 /** One connection, with what is under way on it. */
@@ -97,6 +77,8 @@ class FakeConnection implements Connection {
 export class FakeCluster {
   readonly clock = new ManualClock();
   readonly servers: FakeServer[] = [];
+  /** Those that clients are told of; all unless changed. */
+  members: readonly FakeServer[] = this.servers;
   /** Addresses in the order in which connections were asked for. */
   readonly attempts: string[] = [];
   /** Every request that reached a server, in order. */
@@ -109,20 +91,27 @@ export class FakeCluster {
     ["token-bob", 2],
   ]);
   clusterId = 7n;
+  /** What the servers know. */
+  readonly history: FakeHistory;
   #connections: FakeConnection[] = [];
-  /** Pages are cut to so many items at their oldest end, as real ones are by bytes. */
-  pageItemsMax = 500;
-  readonly #rooms: FakeRoom[] = [];
-  #log: LoggedEvent[] = [];
-  #position = 100;
-  /** Answers of applied commands by user and id. */
-  readonly #applied = new Map<string, Reply["body"]>();
 
   constructor(serverCount = 3) {
     for (let serverId = 1; serverId <= serverCount; serverId++) {
       const address = `http://s${serverId}:4801`;
-      this.servers.push({ serverId, address, mode: "up", script: undefined, replays: true });
+      this.servers.push({
+        serverId,
+        address,
+        mode: "up",
+        script: undefined,
+        replays: true,
+        island: undefined,
+      });
     }
+    this.history = new FakeHistory({
+      clock: this.clock,
+      disks: () => this.servers.filter(({ mode }) => mode !== "down").length,
+      onEvent: (logged) => this.#tell(logged),
+    });
   }
 
   /** The port that clients connect through. */
@@ -231,10 +220,21 @@ export class FakeCluster {
     }
   }
 
-  /** Says goodbye to everyone at a server. */
-  sayGoodbye(code: RejectionCode, retryAfterMs = 0): void {
+  /** Says goodbye to everyone; `addresses`: where to go on. */
+  sayGoodbye(code: RejectionCode, retryAfterMs = 0, addresses: readonly string[] = []): void {
     const value = { code, message: "goodbye", retryAfterMs };
-    const notice = create(NoticeSchema, { body: { case: "goodbye", value } });
+    const goodbye = create(NoticeSchema, { body: { case: "goodbye", value } });
+    const servers = create(NoticeSchema, {
+      body: { case: "servers", value: { addresses: [...addresses] } },
+    });
+    this.sendFrame({ notices: addresses.length > 0 ? [servers, goodbye] : [goodbye] });
+  }
+
+  /** Tells everyone of the servers that there are from now on. */
+  announceServers(...members: readonly FakeServer[]): void {
+    this.members = members;
+    const addresses = members.map(({ address }) => address);
+    const notice = create(NoticeSchema, { body: { case: "servers", value: { addresses } } });
     this.sendFrame({ notices: [notice] });
   }
 
@@ -261,9 +261,7 @@ export class FakeCluster {
   /** Another history begins: cursors of before mean nothing. */
   forgetHistory(): void {
     this.clusterId++;
-    this.#log = [];
-    this.#position = 50;
-    for (const room of this.#rooms) room.items.length = 0;
+    this.history.forget();
   }
 
   #greet(connection: FakeConnection, hello: Hello): Reply["body"] {
@@ -273,27 +271,33 @@ export class FakeCluster {
     if (cluster !== this.clusterId) return refusal(RejectionCode.UNKNOWN_CURSOR);
     connection.userId = userId;
     connection.subscribed = hello.subscribe;
-    const recovered = hello.cursor.length === 0 || connection.server.replays;
-    const addresses = this.servers.map((server) => server.address);
+    const { island, replays } = connection.server;
+    const asOf = island?.asOf ?? this.history.position;
+    const isBeyond = hello.cursor.length > 0 && cursorParts(hello.cursor).position > asOf;
+    const recovered = hello.cursor.length === 0 || (replays && !isBeyond);
+    const addresses = this.members.map((server) => server.address);
     const { serverId } = connection.server;
     addresses.sort(
       (a, b) => Number(b.includes(`s${serverId}`)) - Number(a.includes(`s${serverId}`)),
     );
     const person = { userId, username: userId === 1 ? "ada" : "bob", displayName: "" };
-    const value = { person, recovered, addresses, serverId, position: BigInt(this.#position) };
+    const position = BigInt(asOf);
+    const isIsland = island !== undefined;
+    const value = { person, recovered, addresses, serverId, position, island: isIsland };
     return create(ReplySchema, { body: { case: "welcome", value } }).body;
   }
 
   #replay(connection: FakeConnection, { body }: ClientRequest): void {
     if (!connection.subscribed || body.case !== "hello") return;
     const { cursor } = body.value;
-    const after =
-      cursor.length === 0 || !connection.server.replays
-        ? this.#position
-        : cursorParts(cursor).position;
-    const events = this.#log.filter(({ position }) => position > after);
-    const seen = events.filter((one) => isFor(one, connection.userId)).map(({ event }) => event);
-    this.#give(connection, { events: seen, cursor: this.#cursor(this.#position) });
+    const { island, replays } = connection.server;
+    const upTo = island?.asOf ?? this.history.position;
+    const after = cursor.length === 0 || !replays ? upTo : cursorParts(cursor).position;
+    const missed = this.history.log.filter(({ position }) => position > after && position <= upTo);
+    const held = (island?.held ?? []).map((message) => this.history.heldEvent(message));
+    const seen = [...missed, ...held].filter((one) => isFor(one, connection.userId));
+    const events = seen.map(({ event }) => event);
+    this.#give(connection, { events, cursor: this.#cursor(upTo) });
   }
 
   #serve(connection: FakeConnection, request: ClientRequest): Reply["body"] {
@@ -306,176 +310,84 @@ export class FakeCluster {
       case "readTimeline":
       case "listRooms":
       case "listPeople":
-        return this.#read(connection.userId, body);
+        return this.history.read(connection.userId, body, connection.server.island);
       case undefined:
         return refusal(RejectionCode.INVALID_ARGUMENT);
       default:
-        return this.#write(connection.userId, body);
+        return this.history.write(connection.userId, body, connection.server.island);
     }
-  }
-
-  #write(
-    userId: number,
-    body: Exclude<ClientRequest["body"], { case: undefined }> & {
-      value: { commandId?: Uint8Array };
-    },
-  ): Reply["body"] {
-    const key = `${userId}:${commandIdText(body.value.commandId ?? new Uint8Array(0))}`;
-    const before = this.#applied.get(key);
-    if (before !== undefined) return asRepeated(before);
-    const answer = this.apply(userId, body);
-    if (answer.case !== "rejected") this.#applied.set(key, answer);
-    return answer;
   }
 
   /** Applies a write as the state machine would, and tells those who may know. */
   apply(userId: number, body: ClientRequest["body"]): Reply["body"] {
-    this.#position++;
-    const receipt = {
-      status: WriteStatus.STORED,
-      position: BigInt(this.#position),
-      disks: this.servers.filter(({ mode }) => mode !== "down").length,
-    };
-    if (body.case === "createRoom") {
-      const roomId = this.#rooms.length + 1;
-      const { name, commandId } = body.value;
-      const room = { roomId, name, members: new Set([userId]), items: [] };
-      this.#rooms.push(room);
-      const created = { roomId, name, ownerId: userId, personal: false };
-      this.#tell("everyone", { case: "roomCreated", value: created });
-      this.#addItem(room, userId, commandId, { case: "joined", value: {} });
-      const value = { room: this.#view(room, userId), receipt };
-      return create(ReplySchema, { body: { case: "createRoom", value } }).body;
-    }
-    if (body.case !== "joinRoom" && body.case !== "leaveRoom" && body.case !== "sendMessage") {
-      throw new Error(`${body.case} is no write`);
-    }
-    const room = this.#find(body.value.room);
-    const { commandId } = body.value;
-    if (room === undefined) return refusal(RejectionCode.UNKNOWN_ROOM);
-    if (body.case === "joinRoom") {
-      const isNew = !room.members.has(userId);
-      room.members.add(userId);
-      if (isNew) this.#addItem(room, userId, commandId, { case: "joined", value: {} });
-      const value = { room: this.#view(room, userId), receipt };
-      return create(ReplySchema, { body: { case: "joinRoom", value } }).body;
-    }
-    if (!room.members.has(userId)) return refusal(RejectionCode.NOT_A_MEMBER);
-    if (body.case === "leaveRoom") {
-      this.#addItem(room, userId, commandId, { case: "left", value: {} });
-      room.members.delete(userId);
-      return create(ReplySchema, { body: { case: "leaveRoom", value: { receipt } } }).body;
-    }
-    const text = { case: "body", value: body.value.body } as const;
-    const number = this.#addItem(room, userId, commandId, text);
-    const value = { receipt, roomId: room.roomId, number };
-    return create(ReplySchema, { body: { case: "sendMessage", value } }).body;
-  }
-
-  #read(userId: number, body: ClientRequest["body"]): Reply["body"] {
-    const position = BigInt(this.#position);
-    if (body.case === "listRooms") {
-      const { afterName, limit, joinedOnly } = body.value;
-      const all = this.#rooms
-        .filter((room) => room.name > afterName && (!joinedOnly || room.members.has(userId)))
-        .sort((a, b) => (a.name < b.name ? -1 : 1));
-      const rooms = all.slice(0, limit).map((room) => this.#view(room, userId));
-      const value = { rooms, more: all.length > limit, position };
-      return create(ReplySchema, { body: { case: "listRooms", value } }).body;
-    }
-    if (body.case === "listPeople") {
-      const people = ["ada", "bob"]
-        .map((username, i) => ({ userId: i + 1, username, displayName: "" }))
-        .filter(({ username }) => username > body.value.afterUsername);
-      const limit = Math.min(1, body.value.limit);
-      const value = { people: people.slice(0, limit), more: people.length > limit, position };
-      return create(ReplySchema, { body: { case: "listPeople", value } }).body;
-    }
-    if (body.case !== "readTimeline") throw new Error(`${body.case} is no read`);
-    const { room: ref, beforeNumber, afterNumber, limit, atLeastPosition } = body.value;
-    if (atLeastPosition > position) return refusal(RejectionCode.UNAVAILABLE, 50);
-    const room = this.#find(ref);
-    if (room === undefined) return refusal(RejectionCode.UNKNOWN_ROOM);
-    if (!room.members.has(userId)) return refusal(RejectionCode.NOT_A_MEMBER);
-    const items =
-      afterNumber > 0
-        ? room.items.filter(({ number }) => number > afterNumber).slice(0, limit)
-        : room.items
-            .filter(({ number }) => beforeNumber === 0 || number < beforeNumber)
-            .slice(-limit);
-    const kept = afterNumber > 0 ? items : items.slice(-this.pageItemsMax);
-    const value = { room: this.#view(room, userId), items: kept, position };
-    return create(ReplySchema, { body: { case: "readTimeline", value } }).body;
+    return this.history.apply(userId, body);
   }
 
   /** A room's items as the servers have them. */
   itemsOf(roomId: number): readonly TimelineItem[] {
-    return this.#rooms[roomId - 1]?.items ?? [];
+    return this.history.itemsOf(roomId);
   }
 
   /** The bodies of a room's messages as the servers have them. */
   bodiesOf(roomId: number): string[] {
-    return this.itemsOf(roomId).flatMap(({ content }) =>
-      content.case === "body" ? [content.value] : [],
-    );
+    return this.history.bodiesOf(roomId);
   }
 
-  #find(ref: RoomRef | undefined): FakeRoom | undefined {
-    return this.#rooms.find(({ roomId, name }) =>
-      ref?.room.case === "name" ? name === ref.room.value : roomId === ref?.room.value,
-    );
+  // ---- Islands ----------------------------------------------------------------------------------
+
+  /** These servers are without a majority from now on, and hold together. */
+  openIsland(...servers: readonly FakeServer[]): FakeIsland {
+    const island = { asOf: this.history.position, servers: servers.length, held: [] };
+    for (const server of servers) {
+      server.island = island;
+      this.#giveNotice(server, { open: true, servers: servers.length });
+    }
+    return island;
   }
 
-  #view(room: FakeRoom, userId: number) {
-    const { roomId, name, members } = room;
-    return create(RoomSchema, {
-      roomId,
-      name,
-      kind: RoomKind.OPEN,
-      ownerId: 1,
-      memberCount: members.size,
-      lastNumber: room.items.length,
-      joined: members.has(userId),
-    });
+  /** A majority is back: they see what they have missed, and what they held is in the log. */
+  closeIsland(island: FakeIsland): void {
+    const rejoined = this.servers.filter((server) => server.island === island);
+    for (const server of rejoined) {
+      server.island = undefined;
+      this.#giveNotice(server, { open: false, servers: 0 });
+      for (const logged of this.history.log) {
+        if (logged.position > island.asOf) this.#deliver(logged, server);
+      }
+    }
+    this.history.merge(island);
   }
 
-  #addItem(
-    room: FakeRoom,
-    userId: number,
-    commandId: Uint8Array,
-    content: { case: "body"; value: string } | { case: "joined" | "left"; value: object },
-  ): number {
-    const number = room.items.length + 1;
-    const value = {
-      roomId: room.roomId,
-      number,
-      position: BigInt(this.#position),
-      timestampMs: BigInt(this.clock.wallMs()),
-      authorId: userId,
-      authorUsername: userId === 1 ? "ada" : "bob",
-      commandId,
-      content,
-    };
-    const event = this.#tell(new Set(room.members), { case: "item", value } as EventInit);
-    if (event.body.case === "item") room.items.push(event.body.value);
-    return number;
+  #giveNotice(server: FakeServer, value: { open: boolean; servers: number }): void {
+    const notice = create(NoticeSchema, { body: { case: "island", value } });
+    for (const connection of this.#connections) {
+      if (connection.state === "open" && connection.server === server)
+        this.#give(connection, { notices: [notice] });
+    }
   }
 
-  #tell(audience: LoggedEvent["audience"], body: EventInit): Event {
-    const position = this.#position;
-    const event = create(EventSchema, { position: BigInt(position), body });
-    const logged = { position, audience, event };
-    this.#log.push(logged);
+  #tell(logged: LoggedEvent): void {
+    for (const server of this.servers) {
+      const { island } = server;
+      // Only the island's own held messages come without a position.
+      const isSeen =
+        logged.position === 0
+          ? island?.held.some((one) => one === logged.event.body.value) === true
+          : island === undefined;
+      if (isSeen) this.#deliver(logged, server);
+    }
+  }
+
+  #deliver(logged: LoggedEvent, server: FakeServer): void {
     for (const connection of this.#connections) {
       const { state, subscribed, userId } = connection;
-      if (state !== "open" || !subscribed || !isFor(logged, userId)) continue;
-      this.#give(connection, { events: [event], cursor: this.#cursor(position) });
+      if (connection.server !== server || state !== "open" || !subscribed) continue;
+      if (!isFor(logged, userId)) continue;
+      const cursor = logged.position === 0 ? undefined : this.#cursor(logged.position);
+      this.#give(connection, { events: [logged.event], ...(cursor && { cursor }) });
     }
-    return event;
   }
 }
-
-type EventInit = NonNullable<Parameters<typeof create<typeof EventSchema>>[1]>["body"] & object;
 
 function isFor({ audience }: LoggedEvent, userId: number): boolean {
   return audience === "everyone" || audience.has(userId);
@@ -484,12 +396,4 @@ function isFor({ audience }: LoggedEvent, userId: number): boolean {
 function cursorParts(cursor: Uint8Array): { cluster: bigint; position: number } {
   const view = new DataView(cursor.buffer, cursor.byteOffset, cursor.length);
   return { cluster: view.getBigUint64(0), position: Number(view.getBigUint64(8)) };
-}
-
-function asRepeated(body: Reply["body"]): Reply["body"] {
-  const copy = structuredClone(body);
-  if (copy.case === "sendMessage" || copy.case === "createRoom" || copy.case === "joinRoom") {
-    if (copy.value.receipt !== undefined) copy.value.receipt.repeated = true;
-  }
-  return copy;
 }

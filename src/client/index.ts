@@ -1,11 +1,11 @@
 // The door of the client: everything that browser, terminal, command line and bots may use, in
 // reading order.
 
+export type { TransportFactory } from "./anywhere.ts";
 export {
   createFetchTransportFactory,
   type LogInOptions,
   type RegisterOptions,
-  type TransportFactory,
 } from "./calls.ts";
 export {
   type Client,
@@ -29,11 +29,23 @@ export {
 export type { Listener } from "./emitter.ts";
 export { isRetryable, RejectedError, type RejectionCodeName } from "./errors.ts";
 export type { PageAsk, Timeline, TimelineChange } from "./live-timelines.ts";
-export { createMemoryOutboxStore, type OutboxMessage, type OutboxStore } from "./outbox.ts";
+export {
+  createOperator,
+  type ImportReport,
+  type JoinToken,
+  type LostItem,
+  type Operator,
+  type OperatorOptions,
+} from "./operator.ts";
+export type { PendingMessage } from "./outbox-entry.ts";
+export { createMemoryOutboxStore, type OutboxMessage, type OutboxStore } from "./outbox-store.ts";
 export type { Store, TimelineView, ViewState } from "./store.ts";
 export type {
   Connected,
   ConnectionState,
+  HeldMessage,
+  HeldReceipt,
+  IslandState,
   Item,
   ItemContent,
   Person,
@@ -43,5 +55,7 @@ export type {
   RoomName,
   RoomReceipt,
   SendReceipt,
+  SetAsideMessage,
   TimelinePage,
 } from "./types.ts";
+export { untilStored } from "./types.ts";

@@ -11,7 +11,7 @@ import type { RejectedError } from "./errors.ts";
 import { checkIntervalMs, stableMs } from "./limits.ts";
 import { backoffMs, handshakeBoundMs, spreadMs } from "./retry.ts";
 import { Session, type SessionEnd } from "./session.ts";
-import type { ConnectionState } from "./types.ts";
+import type { ConnectionState, IslandState } from "./types.ts";
 
 /** What the link tells its owner. */
 export interface LinkListener {
@@ -19,6 +19,10 @@ export interface LinkListener {
   /** A session is there; `recovered: false` when events may be missing before it. */
   opened(session: Session, welcome: Welcome, how: { readonly recovered: boolean }): void;
   received(events: readonly Event[]): void;
+  /** Island mode has begun or ended on the server of the session. */
+  islandChanged(island: IslandState): void;
+  /** The list of servers was told anew, perhaps the same one. */
+  serversListed(): void;
   /** The cluster has no memory of the cursor: positions seen so far mean nothing in it. */
   cursorForgotten(): void;
   /** The session is gone; what was asked over it and not answered has to be asked again. */
@@ -149,6 +153,11 @@ export class Link {
       listener: {
         welcomed: (welcome) => this.#handleWelcome(session, welcome),
         received: (events, cursor) => this.#handleEvents(events, cursor),
+        islandChanged: (island) => listener.islandChanged(island),
+        serversChanged: (listed) => {
+          addresses.learn(listed);
+          listener.serversListed();
+        },
         ended: (end) => this.#handleEnd(session, end),
       },
     });
@@ -166,6 +175,7 @@ export class Link {
     this.#welcomedMs = clock.monotonicMs();
     addresses.worked(session.address);
     addresses.learn(welcome.addresses, session.address);
+    listener.serversListed();
     const resumed = this.#cursor.length > 0 && welcome.recovered;
     const recovered = !this.#everWelcomed || resumed || !this.#options.subscribe;
     this.#everWelcomed = true;

@@ -1,18 +1,22 @@
 // The timelines of the rooms that are shown: kept current by events, completed by reads, loaded
-// anew when events are missing. Order and gaps are timeline.ts's part; this file does the asking.
+// anew when events are missing. Order and gaps are timeline.ts's part, what is held held.ts's; this
+// file does the asking.
 import { assertDefined } from "../base/assert.ts";
 import type { ClientClock, ClientTimer } from "./clock.ts";
 import { callListener, type Listener } from "./emitter.ts";
 import { isRetryable, RejectedError } from "./errors.ts";
+import { HeldShelf } from "./held.ts";
 import {
+  heldRefreshMs,
   olderItemsDefault,
   openRoomItems,
   openTimelinesMax,
   repairRetryMs,
+  timelineHeldMax,
   timelinePageMax,
 } from "./limits.ts";
 import { TimelineItems } from "./timeline.ts";
-import type { Item, Room, RoomName, TimelinePage } from "./types.ts";
+import type { HeldMessage, Item, Room, RoomName, SetAsideMessage, TimelinePage } from "./types.ts";
 
 /** What changed in a timeline. */
 export type TimelineChange =
@@ -24,7 +28,9 @@ export type TimelineChange =
    * All items are others: what lies between was too much to load, or the cluster has another
    * history.
    */
-  | { readonly kind: "replaced" };
+  | { readonly kind: "replaced" }
+  /** Others are held or set aside than before. Comes also beside any of the above. */
+  | { readonly kind: "held" };
 
 /** A room as it is shown, live (C5): the last items, then everything new, without gap or double. */
 export interface Timeline {
@@ -35,6 +41,13 @@ export interface Timeline {
   items(): readonly Item[];
   /** Whether the room has older items than these. */
   readonly hasOlder: boolean;
+  /**
+   * To be shown behind the items: what an island holds, in the order in which it was written as far
+   * as anybody knows. The same array until something changes.
+   */
+  held(): readonly HeldMessage[];
+  /** What could not be merged, for its author and the room's owner; oldest first. */
+  setAside(): readonly SetAsideMessage[];
   /**
    * Loads older items (default 50, at most 500); answers how many were added. Rejects with
    * RejectedError.
@@ -71,6 +84,9 @@ export class LiveTimelines {
    */
   readonly #heard = new Map<number, number>();
   #opening = 0;
+  /** What was told of held messages meanwhile, likewise. Bounded by `timelineHeldMax`. */
+  #heardOfHeld: { readonly roomId: number; readonly apply: (to: LiveTimeline) => void }[] = [];
+  #isIsland = false;
 
   constructor(options: LiveTimelinesOptions) {
     this.#options = options;
@@ -85,7 +101,10 @@ export class LiveTimelines {
       return this.#opened(page);
     } finally {
       this.#opening--;
-      if (this.#opening === 0) this.#heard.clear();
+      if (this.#opening === 0) {
+        this.#heard.clear();
+        this.#heardOfHeld = [];
+      }
     }
   }
 
@@ -100,6 +119,30 @@ export class LiveTimelines {
     this.#byRoom.get(item.roomId)?.apply(item);
   }
 
+  /** Takes a message that an island holds. */
+  applyHeld(message: HeldMessage): void {
+    this.#tellOfHeld(message.roomId, (timeline) => timeline.applyHeld(message));
+  }
+
+  /** Takes a message that will not be merged. */
+  applySetAside(message: SetAsideMessage): void {
+    this.#tellOfHeld(message.roomId, (timeline) => timeline.applySetAside(message));
+  }
+
+  #tellOfHeld(roomId: number, apply: (to: LiveTimeline) => void): void {
+    const timeline = this.#byRoom.get(roomId);
+    if (timeline !== undefined) apply(timeline);
+    else if (this.#opening > 0 && this.#heardOfHeld.length < timelineHeldMax)
+      this.#heardOfHeld.push({ roomId, apply });
+  }
+
+  /** Island mode has begun or ended on the server of the session. */
+  setIsland(isIsland: boolean): void {
+    if (this.#isIsland === isIsland) return;
+    this.#isIsland = isIsland;
+    for (const timeline of this.#byRoom.values()) timeline.checkHeld({ isIsland });
+  }
+
   /**
    * Events are missing: reads the newest page of each. `reset`: what is here is of another history.
    */
@@ -109,8 +152,11 @@ export class LiveTimelines {
   }
 
   /** A session stands: goes on with what could not be read before. */
-  resume(): void {
-    for (const timeline of this.#byRoom.values()) timeline.repair();
+  resume({ isIsland }: { readonly isIsland: boolean }): void {
+    this.#isIsland = isIsland;
+    for (const timeline of this.#byRoom.values()) {
+      timeline.resume({ isIsland });
+    }
   }
 
   /** No session will stand for a while: waits for nothing. */
@@ -134,8 +180,9 @@ export class LiveTimelines {
       this.#byRoom.set(roomId, timeline);
     }
     timeline.use();
-    timeline.applyNewest(page);
+    timeline.takeFirst(page, { isIsland: this.#isIsland });
     timeline.noteNewest(this.#heard.get(roomId) ?? 0);
+    for (const heard of this.#heardOfHeld) if (heard.roomId === roomId) heard.apply(timeline);
     return timeline;
   }
 }
@@ -146,11 +193,19 @@ class LiveTimeline implements Timeline {
   readonly #onClosed: () => void;
   readonly #listeners = new Set<Listener<TimelineChange>>();
   #state = new TimelineItems();
+  readonly #shelf = new HeldShelf();
+  #isIsland = false;
   /** How many times it was opened and not closed. */
   #uses = 0;
   #needsReload = false;
+  /** What is held is to be asked for. */
+  #needsHeld = false;
   #repairing = false;
+  /** No session will stand for a while: what is read now fails, and is not tried again. */
+  #isPaused = false;
   #retryTimer: ClientTimer | undefined;
+  /** Set while something is shown as held though no island is there. */
+  #heldTimer: ClientTimer | undefined;
 
   constructor(room: Room, options: LiveTimelinesOptions, onClosed: () => void) {
     this.room = room;
@@ -168,6 +223,14 @@ class LiveTimeline implements Timeline {
 
   items(): readonly Item[] {
     return this.#state.items();
+  }
+
+  held(): readonly HeldMessage[] {
+    return this.#shelf.held();
+  }
+
+  setAside(): readonly SetAsideMessage[] {
+    return this.#shelf.setAside();
   }
 
   async loadOlder(limit: number = olderItemsDefault): Promise<number> {
@@ -204,15 +267,62 @@ class LiveTimeline implements Timeline {
     this.#onClosed();
   }
 
+  resume(how: { readonly isIsland: boolean }): void {
+    this.#isPaused = false;
+    this.checkHeld(how);
+    this.repair();
+  }
+
   pause(): void {
+    this.#isPaused = true;
     this.#retryTimer?.cancel();
-    this.#retryTimer = undefined;
+    this.#heldTimer?.cancel();
+    this.#retryTimer = this.#heldTimer = undefined;
   }
 
   apply(item: Item): void {
+    const wasHeld = this.#shelf.applyItems([item]);
     const items = this.#state.apply(item);
     if (items.length > 0) this.#tell({ kind: "added", items });
     else this.repair();
+    if (wasHeld) this.#tell({ kind: "held" });
+  }
+
+  applyHeld(message: HeldMessage): void {
+    if (this.#shelf.applyHeld(message, this.items())) this.#tell({ kind: "held" });
+  }
+
+  applySetAside(message: SetAsideMessage): void {
+    if (this.#shelf.applySetAside(message)) this.#tell({ kind: "held" });
+  }
+
+  /**
+   * There is another server, or it is on an island no more: what is shown as held is asked for
+   * again, and where a majority is back, until nothing is.
+   */
+  checkHeld({ isIsland }: { readonly isIsland: boolean }): void {
+    this.#isIsland = isIsland;
+    this.#heldTimer?.cancel();
+    this.#heldTimer = undefined;
+    this.#shelf.beginSpan();
+    if (this.held().length === 0) return;
+    this.#needsHeld = true;
+    this.repair();
+  }
+
+  /** Takes the page that the room was opened with. */
+  takeFirst(page: TimelinePage, { isIsland }: { readonly isIsland: boolean }): void {
+    this.#isIsland = isIsland;
+    this.applyNewest(page);
+    this.#takeHeld(page, this.#shelf.span);
+  }
+
+  #takeHeld(page: TimelinePage, span: number): void {
+    if (this.#shelf.applyNewest(page, span, this.items())) this.#tell({ kind: "held" });
+    if (this.#isIsland || this.#heldTimer !== undefined || this.held().length === 0) return;
+    this.#heldTimer = this.#options.clock.setTimer(heldRefreshMs, () => {
+      this.checkHeld({ isIsland: this.#isIsland });
+    });
   }
 
   noteNewest(number: number): void {
@@ -221,7 +331,10 @@ class LiveTimeline implements Timeline {
   }
 
   reload(how: { readonly reset: boolean }): void {
-    if (how.reset) this.#state = new TimelineItems();
+    if (how.reset) {
+      this.#state = new TimelineItems();
+      this.#shelf.clear();
+    }
     this.#needsReload = true;
     this.repair();
   }
@@ -229,18 +342,21 @@ class LiveTimeline implements Timeline {
   /** Takes the newest page of the room, or one that follows what is here. */
   applyNewest(page: TimelinePage): void {
     this.room = page.room;
+    const wasHeld = this.#shelf.applyItems(page.items);
     const effect = this.#state.applyPage(page.items);
+    if (wasHeld) this.#tell({ kind: "held" });
     if (effect.kind === "replaced" || effect.items.length > 0) this.#tell(effect);
   }
 
   /** Reads what is missing, if anything is and nobody does yet. */
   repair(): void {
-    if (this.#repairing || this.#retryTimer !== undefined || this.#uses === 0) return;
-    if (!this.#needsReload && this.#state.gap() === undefined) return;
+    if (this.#repairing || this.#retryTimer !== undefined) return;
+    if (this.#uses === 0 || this.#isPaused) return;
+    if (!this.#needsReload && !this.#needsHeld && this.#state.gap() === undefined) return;
     this.#repairing = true;
     void this.#readMissing().then((retryAfterMs) => {
       this.#repairing = false;
-      if (this.#uses === 0 || retryAfterMs === 0) return;
+      if (this.#uses === 0 || this.#isPaused || retryAfterMs === 0) return;
       this.#retryTimer = this.#options.clock.setTimer(retryAfterMs, () => {
         this.#retryTimer = undefined;
         this.repair();
@@ -253,6 +369,10 @@ class LiveTimeline implements Timeline {
     try {
       while (this.#uses > 0) {
         const gap = this.#state.gap();
+        if (this.#needsHeld && !this.#needsReload) {
+          await this.#readHeld();
+          continue;
+        }
         if (!this.#needsReload && gap === undefined) return 0;
         if (this.#needsReload || (gap !== undefined && gap.to - gap.from > timelinePageMax)) {
           await this.#readNewest();
@@ -267,19 +387,39 @@ class LiveTimeline implements Timeline {
     } catch (error) {
       if (!(error instanceof RejectedError)) throw error;
       // Whoever is no longer in the room keeps what is here.
-      if (!isRetryable(error)) this.#needsReload = false;
+      if (!isRetryable(error)) this.#needsReload = this.#needsHeld = false;
       return isRetryable(error) ? Math.max(error.retryAfterMs, repairRetryMs) : 0;
     }
   }
 
   async #readNewest(): Promise<void> {
     const state = this.#state;
-    this.#needsReload = false;
+    const { span } = this.#shelf;
+    this.#needsReload = this.#needsHeld = false;
     try {
       const page = await this.#options.read({ room: this.roomId, limit: openRoomItems });
-      if (state === this.#state) this.applyNewest(page);
+      if (state !== this.#state) return;
+      this.applyNewest(page);
+      this.#takeHeld(page, span);
     } catch (error) {
       this.#needsReload = true;
+      throw error;
+    }
+  }
+
+  /** As #readNewest, but what lies beyond a gap is left to be filled: nothing may be lost by it. */
+  async #readHeld(): Promise<void> {
+    const state = this.#state;
+    const { span } = this.#shelf;
+    this.#needsHeld = false;
+    try {
+      const page = await this.#options.read({ room: this.roomId, limit: openRoomItems });
+      if (state !== this.#state) return;
+      if (state.joins(page.items)) this.applyNewest(page);
+      else state.noteNewest(page.items.at(-1)?.number ?? 0);
+      this.#takeHeld(page, span);
+    } catch (error) {
+      this.#needsHeld = true;
       throw error;
     }
   }

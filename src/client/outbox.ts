@@ -1,62 +1,23 @@
 // Messages on their way: each has its id from the start, waits in order, and is sent again under
-// that id until a server has stored or refused it. So it is stored exactly once (K1). Keeping them
-// over a restart is the store's part.
-import { create } from "@bufbuild/protobuf";
-import { assertDefined } from "../base/assert.ts";
-import { RoomRefSchema, SendMessageRequestSchema } from "../proto/gen/chat/v1/api_pb.js";
+// that id until a server has stored or refused it, also while an island holds it. So it is stored
+// exactly once (K1, R8). Keeping them over a restart is the store's part.
+import { type SendMessageResponse, WriteStatus } from "../proto/gen/chat/v1/api_pb.js";
 import type { ClientClock, ClientRandom, ClientTimer } from "./clock.ts";
 import { isRetryable, RejectedError, rejectedError } from "./errors.ts";
 import { parseCommandId } from "./ids.ts";
 import {
+  mergeWaitMs,
   messageAnswerTimeoutMs,
   messagesInFlightMax,
   outboxMessagesMax,
   outboxUnitsMax,
   refusalsBeforeSwitch,
 } from "./limits.ts";
+import { createEntry, type Entry, type PendingMessage, rejectWaiters } from "./outbox-entry.ts";
+import type { OutboxMessage, OutboxStore } from "./outbox-store.ts";
 import { backoffMs, spreadMs } from "./retry.ts";
-import type { ReplyBody, RequestBody, Session } from "./session.ts";
-import { type RoomName, type SendReceipt, toReceipt } from "./types.ts";
-
-/** A message as it waits; plain JSON. */
-export interface OutboxMessage {
-  /** The id that it is stored under: 32 hexadecimal digits. */
-  readonly commandId: string;
-  readonly room: RoomName;
-  readonly body: string;
-  /** When it was written, by this machine's clock; only to be shown. */
-  readonly writtenAtMs: number;
-}
-
-/**
- * Where unsent messages survive a restart. One store belongs to one person: what is in it is sent
- * as whoever logs in. Calls are made in order; a call may overlap the one before, so the store
- * keeps them in order itself.
- */
-export interface OutboxStore {
-  /**
-   * All messages that were saved and not removed, in the order in which they were saved. Called
-   * once per start of the client.
-   */
-  load(): Promise<readonly OutboxMessage[]>;
-  save(message: OutboxMessage): void | Promise<void>;
-  /** The message is stored by the servers, or refused for good. */
-  remove(commandId: string): void | Promise<void>;
-}
-
-/** A store that forgets when the process ends. */
-export function createMemoryOutboxStore(): OutboxStore {
-  const messages = new Map<string, OutboxMessage>();
-  return {
-    load: () => Promise.resolve([...messages.values()]),
-    save: (message) => {
-      messages.set(message.commandId, message);
-    },
-    remove: (commandId) => {
-      messages.delete(commandId);
-    },
-  };
-}
+import type { ReplyBody, Session } from "./session.ts";
+import { type HeldReceipt, type SendReceipt, toReceipt } from "./types.ts";
 
 /** What the outbox works with. */
 export interface OutboxOptions {
@@ -84,19 +45,7 @@ export interface OutboxListener {
   unauthenticated(error: RejectedError): void;
 }
 
-interface Entry {
-  readonly message: OutboxMessage;
-  readonly request: RequestBody;
-  /** Told once how it went; undefined when nobody waits (any more). */
-  waiter: Waiter | undefined;
-}
-
-interface Waiter {
-  readonly resolve: (receipt: SendReceipt) => void;
-  readonly reject: (error: RejectedError) => void;
-}
-
-/** The messages that have no receipt yet. */
+/** The messages that are not stored yet. */
 export class Outbox {
   readonly #options: OutboxOptions;
   /** By place; places rise by one. Loaded messages come before all that were written since. */
@@ -104,8 +53,8 @@ export class Outbox {
   #units = 0;
   #lastPlace = outboxMessagesMax;
   /**
-   * The next place to send. Invariant: every entry before it is in flight, or was refused with
-   * `#rewind` set.
+   * The next place to send. Invariant: every entry before it is in flight, is parked, or was
+   * refused with `#rewind` set.
    */
   #nextPlace = 1;
   #inFlight = 0;
@@ -129,6 +78,14 @@ export class Outbox {
   #progressMs = 0;
   #watchTimer: ClientTimer | undefined;
   readonly #storing = new Set<Promise<void>>();
+  /** Whether the server that the session is with is in island mode. */
+  #isIsland = false;
+  /** Places of messages that were parked at least once, by command id. */
+  readonly #awaitingMerge = new Map<string, number>();
+  /** Set while parked messages are left to their island for a while, though a majority is back. */
+  #mergeTimer: ClientTimer | undefined;
+  /** What was written later waits behind what is parked. */
+  #isOrderKept = false;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
@@ -139,9 +96,18 @@ export class Outbox {
     return this.#entries.size;
   }
 
-  /** What waits, in order. Takes time with its number. */
-  messages(): OutboxMessage[] {
-    return [...this.#entries.values()].map((entry) => entry.message);
+  /** What waits and was not seen in its room, in order. Takes time with its number. */
+  pending(): PendingMessage[] {
+    const pending: PendingMessage[] = [];
+    for (const { message, held, seen } of this.#entries.values()) {
+      if (!seen) pending.push({ ...message, held });
+    }
+    return pending;
+  }
+
+  /** Whether any message waits for a majority. */
+  get awaitsMerge(): boolean {
+    return this.#awaitingMerge.size > 0;
   }
 
   /**
@@ -162,24 +128,57 @@ export class Outbox {
   }
 
   /**
-   * Queues a message. Resolves with its receipt; rejects when it is refused or the client ends
-   * first.
+   * Queues a message. Resolves when it is stored or held; rejects when it is refused or the client
+   * ends first.
    */
-  add(message: OutboxMessage): Promise<SendReceipt> {
+  add(message: OutboxMessage): Promise<SendReceipt | HeldReceipt> {
     const full =
       this.#entries.size >= outboxMessagesMax || this.#units + message.body.length > outboxUnitsMax;
     if (full) return Promise.reject(fullError());
     return new Promise((resolve, reject) => {
       this.#lastPlace++;
-      this.#insert(this.#lastPlace, message, { resolve, reject });
+      this.#insert(this.#lastPlace, message, { waiter: { resolve, reject }, asks: 0 });
       this.#store(() => this.#options.store.save(message));
       this.#pump();
     });
   }
 
-  /** A session stands: sends what waits. */
-  attach(session: Session): void {
+  /**
+   * A session stands: sends what waits, also what was held elsewhere. `island`: its server is in
+   * island mode.
+   */
+  attach(session: Session, { island }: { readonly island: boolean }): void {
     this.#session = session;
+    this.#isIsland = island;
+    this.#reconsiderParked();
+    this.#pump();
+  }
+
+  /** Island mode has begun or ended on the server of the session. */
+  setIsland(island: boolean): void {
+    if (this.#isIsland === island) return;
+    this.#isIsland = island;
+    if (this.#pauseTimer !== undefined) {
+      // What was refused for lack of a leader may be taken now.
+      this.#resume();
+      this.#toFront();
+    }
+    this.#reconsiderParked();
+    this.#pump();
+  }
+
+  /**
+   * A message of this person's is in its room: committed, but only the server can say that it is on
+   * every live disk (R5). So it is asked at once.
+   */
+  noteMerged(commandId: string): void {
+    const place = this.#awaitingMerge.get(commandId);
+    const entry = place === undefined ? undefined : this.#entries.get(place);
+    if (place === undefined || entry === undefined || entry.seen) return;
+    entry.seen = true;
+    entry.parked = false;
+    this.#nextPlace = Math.min(this.#nextPlace, place);
+    this.#options.listener.changed();
     this.#pump();
   }
 
@@ -187,6 +186,7 @@ export class Outbox {
   detach(): void {
     this.#session = undefined;
     this.#resume();
+    this.#stopMergeWait();
     this.#inFlight = 0;
     this.#toFront();
   }
@@ -196,10 +196,7 @@ export class Outbox {
    * stands again.
    */
   rejectWaiters(error: RejectedError): void {
-    for (const entry of this.#entries.values()) {
-      entry.waiter?.reject(error);
-      entry.waiter = undefined;
-    }
+    for (const entry of this.#entries.values()) rejectWaiters(entry, error);
   }
 
   /** Forgets what waits, for another person. It stays in the store, which is the first person's. */
@@ -207,9 +204,10 @@ export class Outbox {
     this.detach();
     const entries = [...this.#entries.values()];
     this.#entries.clear();
+    this.#awaitingMerge.clear();
     this.#units = 0;
     for (const entry of entries) {
-      entry.waiter?.reject(error);
+      rejectWaiters(entry, error);
       this.#options.listener.refused(entry.message, error);
     }
     this.#options.listener.changed();
@@ -229,14 +227,14 @@ export class Outbox {
     // start.
     for (const message of loaded.slice(0, outboxMessagesMax)) {
       if (parseCommandId(message.commandId) === undefined || known.has(message.commandId)) continue;
-      this.#insert(this.#entries.size + 1, message, undefined);
+      // An earlier run may have sent it.
+      this.#insert(this.#entries.size + 1, message, { waiter: undefined, asks: 1 });
     }
     for (const [place, entry] of newer) this.#entries.set(place, entry);
   }
 
-  #insert(place: number, message: OutboxMessage, waiter: Waiter | undefined): void {
-    const request = toRequest(message);
-    this.#entries.set(place, { message, request, waiter });
+  #insert(place: number, message: OutboxMessage, how: Pick<Entry, "waiter" | "asks">): void {
+    this.#entries.set(place, createEntry(message, how));
     this.#units += message.body.length;
     this.#options.listener.changed();
   }
@@ -246,11 +244,15 @@ export class Outbox {
     if (session === undefined || this.#loading !== "done") return;
     if (this.#pauseTimer !== undefined || this.#rewind !== undefined) return;
     while (this.#nextPlace <= this.#lastPlace && this.#inFlight < this.#window) {
-      const place = this.#nextPlace++;
+      const place = this.#nextPlace;
       const entry = this.#entries.get(place);
-      if (entry === undefined) continue;
+      if (entry?.parked && this.#isOrderKept) return;
+      this.#nextPlace++;
+      if (entry === undefined || entry.parked || entry.askedIn === session) continue;
       if (this.#inFlight === 0) this.#watch();
       this.#inFlight++;
+      entry.askedIn = session;
+      entry.asks++;
       session.request(entry.request, (body) => this.#handleReply(place, entry, body));
     }
   }
@@ -258,19 +260,87 @@ export class Outbox {
   #handleReply(place: number, entry: Entry, body: ReplyBody): void {
     this.#inFlight--;
     this.#progressMs = this.#options.clock.monotonicMs();
+    entry.askedIn = undefined;
     if (body.case === "sendMessage") {
       this.#refusals = 0;
       this.#window = Math.min(messagesInFlightMax, this.#window + 1);
-      const { receipt, roomId, number } = body.value;
-      const answer = { ...toReceipt(receipt, entry.message.commandId), roomId, number };
-      this.#leave(place, entry);
-      entry.waiter?.resolve(answer);
-      this.#options.listener.stored(entry.message, answer);
+      if (body.value.receipt?.status === WriteStatus.HELD) this.#hold(place, entry, body.value);
+      else this.#finish(place, entry, body.value);
     } else {
       this.#handleRefusal(place, entry, body);
     }
     if (this.#rewind === undefined) this.#pump();
     else if (this.#inFlight === 0) this.#pause(this.#rewind);
+  }
+
+  #finish(place: number, entry: Entry, { receipt, roomId, number }: SendMessageResponse): void {
+    const { message } = entry;
+    const placed = { ...toReceipt(receipt, message.commandId), roomId, number };
+    const answer: SendReceipt = { status: "stored", ...placed };
+    this.#leave(place, entry);
+    entry.waiter?.resolve(answer);
+    entry.storedWaiter?.resolve(answer);
+    this.#options.listener.stored(message, answer);
+  }
+
+  #hold(place: number, entry: Entry, { receipt, roomId }: SendMessageResponse): void {
+    const { commandId } = entry.message;
+    if (entry.waiter !== undefined) {
+      const { promise: stored, resolve, reject } = Promise.withResolvers<SendReceipt>();
+      // Whoever does not listen must not bring the program down.
+      stored.catch(() => undefined);
+      entry.storedWaiter = { resolve, reject };
+      const disks = receipt?.disks ?? 0;
+      entry.waiter.resolve({ status: "held", commandId, roomId, disks, stored });
+      entry.waiter = undefined;
+    }
+    entry.held = true;
+    this.#park(place, entry);
+    this.#options.listener.changed();
+  }
+
+  /** Leaves a message alone until a majority is back, or another server may be asked. */
+  #park(place: number, entry: Entry): void {
+    this.#awaitingMerge.set(entry.message.commandId, place);
+    entry.parked = true;
+    if (!this.#isIsland) this.#startMergeWait();
+  }
+
+  /** What is parked is asked again: at once on an island, after a while where a majority is. */
+  #reconsiderParked(): void {
+    this.#stopMergeWait();
+    if (!this.awaitsMerge) return;
+    if (this.#isIsland) {
+      this.#unparkAll();
+    } else {
+      this.#isOrderKept = true;
+      this.#startMergeWait();
+      this.#toFront();
+    }
+  }
+
+  #startMergeWait(): void {
+    if (this.#mergeTimer !== undefined) return;
+    const { clock, random } = this.#options;
+    this.#mergeTimer = clock.setTimer(spreadMs(mergeWaitMs, random.nextFloat()), () => {
+      this.#stopMergeWait();
+      this.#unparkAll();
+      this.#pump();
+    });
+  }
+
+  #stopMergeWait(): void {
+    this.#mergeTimer?.cancel();
+    this.#mergeTimer = undefined;
+    this.#isOrderKept = false;
+  }
+
+  #unparkAll(): void {
+    for (const place of this.#awaitingMerge.values()) {
+      const entry = this.#entries.get(place);
+      if (entry !== undefined) entry.parked = false;
+    }
+    this.#toFront();
   }
 
   #handleRefusal(place: number, entry: Entry, body: ReplyBody): void {
@@ -282,15 +352,19 @@ export class Outbox {
     } else if (isRetryable(error)) {
       this.#rewind = error;
       this.#window = 1;
+    } else if (error.code === "NEEDS_MAJORITY" && entry.asks > 1) {
+      // This server does not know what an earlier ask came to (chat/SPEC.md IM2); a majority does.
+      this.#park(place, entry);
     } else {
       this.#leave(place, entry);
-      entry.waiter?.reject(error);
+      rejectWaiters(entry, error);
       this.#options.listener.refused(entry.message, error);
     }
   }
 
   #leave(place: number, entry: Entry): void {
     this.#entries.delete(place);
+    this.#awaitingMerge.delete(entry.message.commandId);
     this.#units -= entry.message.body.length;
     this.#store(() => this.#options.store.remove(entry.message.commandId));
     this.#options.listener.changed();
@@ -358,21 +432,6 @@ export class Outbox {
       listener.storeFailed(error);
     }
   }
-}
-
-function toRequest(message: OutboxMessage): RequestBody {
-  const commandId = assertDefined(parseCommandId(message.commandId), "the message's id");
-  const room = toRoomRef(message.room);
-  const value = create(SendMessageRequestSchema, { commandId, room, body: message.body });
-  return { case: "sendMessage", value };
-}
-
-/** A room as the wire names it. */
-export function toRoomRef(room: RoomName) {
-  return create(RoomRefSchema, {
-    room:
-      typeof room === "number" ? { case: "roomId", value: room } : { case: "name", value: room },
-  });
 }
 
 function unexpectedReplyError(kind: string | undefined): RejectedError {

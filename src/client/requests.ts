@@ -27,6 +27,8 @@ interface Pending {
   readonly reject: (error: RejectedError) => void;
   /** Asked in the session that stands, and not answered yet. */
   asked: boolean;
+  /** After the first, nobody knows whether an earlier one came to something. */
+  asks: number;
 }
 
 /** The requests that wait for their reply. */
@@ -85,7 +87,7 @@ export class PendingRequests {
     if (this.#pending.size >= requestsPendingMax) return Promise.reject(tooManyError());
     return new Promise((resolve, reject) => {
       const deadlineMs = this.#options.clock.monotonicMs() + requestTimeoutMs;
-      const pending: Pending = { body, deadlineMs, resolve, reject, asked: false };
+      const pending: Pending = { body, deadlineMs, resolve, reject, asked: false, asks: 0 };
       this.#pending.add(pending);
       this.#armDeadline();
       this.#ask(pending);
@@ -95,6 +97,7 @@ export class PendingRequests {
   #ask(pending: Pending): void {
     if (this.#session === undefined || pending.asked) return;
     pending.asked = true;
+    pending.asks++;
     this.#session.request(pending.body, (body) => this.#handleReply(pending, body));
   }
 
@@ -111,7 +114,9 @@ export class PendingRequests {
       return;
     }
     const error = rejectedError(body.value);
-    if (isRetryable(error)) {
+    // A server on an island does not know what an earlier ask came to.
+    const isUnsure = error.code === "NEEDS_MAJORITY" && pending.asks > 1;
+    if (isRetryable(error) || isUnsure) {
       this.#retryLater(pending, error);
       return;
     }

@@ -6,6 +6,7 @@ import {
   ClientFrameSchema,
   type ClientRequest,
   ClientRequestSchema,
+  type Goodbye,
   HelloSchema,
   type Notice,
   PingSchema,
@@ -18,7 +19,9 @@ import type { Event } from "../proto/gen/chat/v1/event_pb.js";
 import type { ClientClock } from "./clock.ts";
 import type { Connection, ConnectionFactory } from "./connection.ts";
 import { codeName, RejectedError, rejectedError } from "./errors.ts";
-import { frameBytesTarget, hungMs, pingWhenIdleMs, pingWhenOwedMs, sleptMs } from "./limits.ts";
+import { frameBytesTarget, pingWhenIdleMs, sleptMs } from "./limits.ts";
+import { RoundTrip } from "./round-trip.ts";
+import type { IslandState } from "./types.ts";
 
 /** What may be asked in a frame. */
 export type RequestBody = Exclude<ClientRequest["body"], { case: undefined }>;
@@ -47,6 +50,10 @@ export interface SessionListener {
    * unchanged).
    */
   received(events: readonly Event[], cursor: Uint8Array): void;
+  /** Island mode has begun or ended on the server, or has another size. */
+  islandChanged(island: IslandState): void;
+  /** The servers of the cluster are others now, or the server names those that stay. */
+  serversChanged(addresses: readonly string[]): void;
   /** It is over. Comes at most once, and nothing after it; not after `close()`. */
   ended(end: SessionEnd): void;
 }
@@ -64,6 +71,14 @@ export interface SessionOptions {
   readonly listener: SessionListener;
 }
 
+/** A question that is not answered yet. */
+interface OpenRequest {
+  readonly handler: ReplyHandler;
+  readonly askedMs: number;
+  /** Servers answer hellos and pings at once; anything else may take its time. */
+  readonly isAnsweredAtOnce: boolean;
+}
+
 /** One session. Opens its connection when made. */
 export class Session {
   readonly address: string;
@@ -73,7 +88,8 @@ export class Session {
   /**
    * Open requests by id, oldest first. Each has one reply or the end of the session ahead of it.
    */
-  readonly #open = new Map<number, ReplyHandler>();
+  readonly #open = new Map<number, OpenRequest>();
+  readonly #roundTrip = new RoundTrip();
   /** Asked in this turn and not sent yet. */
   #unsent: ClientRequest[] = [];
   #flushing = false;
@@ -83,6 +99,8 @@ export class Session {
    */
   #heardMs: number;
   #checkedMs: number;
+  /** Whether this machine's own sleep was taken into account since the server was heard last. */
+  #forgivenSleep = false;
   #pinging = false;
   #welcomed = false;
   /** Whether anything but the welcome was ever answered. */
@@ -115,10 +133,12 @@ export class Session {
    */
   request(body: RequestBody, handler: ReplyHandler): void {
     if (this.over) return;
+    const askedMs = this.#clock.monotonicMs();
     // Silence before the first question is not the server's fault.
-    if (this.#open.size === 0) this.#heardMs = this.#clock.monotonicMs();
+    if (this.#open.size === 0) this.#hear(askedMs);
     const requestId = this.#nextRequestId();
-    this.#open.set(requestId, handler);
+    const isAnsweredAtOnce = body.case === "hello" || body.case === "ping";
+    this.#open.set(requestId, { handler, askedMs, isAnsweredAtOnce });
     this.#unsent.push(create(ClientRequestSchema, { requestId, body }));
     if (this.#flushing) return;
     this.#flushing = true;
@@ -129,15 +149,19 @@ export class Session {
   check(): void {
     if (this.over) return;
     const nowMs = this.#clock.monotonicMs();
-    // This machine slept or was busy: what the server said meanwhile may lie unread, so its time
-    // starts anew.
-    if (nowMs - this.#checkedMs > sleptMs)
-      this.#heardMs = Math.max(this.#heardMs, nowMs - pingWhenOwedMs);
+    const { hungMs, pingMs } = this.#roundTrip;
+    // This machine slept or was busy: what the server said meanwhile may lie unread, so it is asked
+    // first. Only once, since a page in the background is woken late each time.
+    if (nowMs - this.#checkedMs > sleptMs && !this.#forgivenSleep) {
+      this.#heardMs = Math.max(this.#heardMs, nowMs - pingMs);
+      this.#forgivenSleep = true;
+    }
     this.#checkedMs = nowMs;
     const silentMs = nowMs - this.#heardMs;
     if (this.#open.size > 0 && silentMs >= hungMs) {
-      this.#end({ kind: "broken", reason: `the server did not answer for ${hungMs} ms` });
-    } else if (silentMs >= (this.#open.size > 0 ? pingWhenOwedMs : pingWhenIdleMs)) {
+      const reason = `the server did not answer for ${Math.round(silentMs)} ms`;
+      this.#end({ kind: "broken", reason });
+    } else if (silentMs >= (this.#open.size > 0 ? pingMs : pingWhenIdleMs)) {
       this.#ping();
     }
   }
@@ -217,7 +241,7 @@ export class Session {
 
   #receive(bytes: Uint8Array): void {
     if (this.over) return;
-    this.#heardMs = this.#clock.monotonicMs();
+    this.#hear(this.#clock.monotonicMs());
     const frame = decodeFrame(bytes);
     if (frame === undefined) {
       this.#end({ kind: "broken", reason: "the server sent a frame that cannot be read" });
@@ -230,12 +254,20 @@ export class Session {
     for (const notice of frame.notices) this.#handleNotice(notice);
   }
 
+  #hear(nowMs: number): void {
+    this.#heardMs = nowMs;
+    this.#forgivenSleep = false;
+  }
+
   #handleReply(reply: Reply): void {
-    const handler = this.#open.get(reply.requestId);
-    if (handler === undefined) return;
+    const asked = this.#open.get(reply.requestId);
+    if (asked === undefined) return;
     this.#open.delete(reply.requestId);
+    const tookMs = this.#heardMs - asked.askedMs;
+    if (asked.isAnsweredAtOnce) this.#roundTrip.measure(tookMs);
+    else this.#roundTrip.limit(tookMs);
     if (reply.body.case !== "welcome" && reply.body.case !== "rejected") this.#useful = true;
-    handler(reply.body);
+    asked.handler(reply.body);
   }
 
   #handleEvents(frame: ServerFrame): void {
@@ -245,8 +277,17 @@ export class Session {
   }
 
   #handleNotice({ body }: Notice): void {
-    if (body.case !== "goodbye") return;
-    const { code, message, retryAfterMs } = body.value;
+    if (body.case === "goodbye") {
+      this.#handleGoodbye(body.value);
+    } else if (body.case === "island") {
+      const { open, servers } = body.value;
+      this.#listener?.islandChanged({ open, servers: open ? servers : 0 });
+    } else if (body.case === "servers") {
+      this.#listener?.serversChanged(body.value.addresses);
+    }
+  }
+
+  #handleGoodbye({ code, message, retryAfterMs }: Goodbye): void {
     const error = new RejectedError({
       code: codeName(code),
       message: message === "" ? "The server said goodbye." : message,

@@ -3,8 +3,16 @@
 // which the client keeps to itself.
 import type { ClientClock } from "./clock.ts";
 import { callListener } from "./emitter.ts";
-import type { OutboxMessage } from "./outbox.ts";
-import type { ConnectionState, Item, Person, Room } from "./types.ts";
+import type { PendingMessage } from "./outbox-entry.ts";
+import type {
+  ConnectionState,
+  HeldMessage,
+  IslandState,
+  Item,
+  Person,
+  Room,
+  SetAsideMessage,
+} from "./types.ts";
 
 /** A room as it is shown. */
 export interface TimelineView {
@@ -12,19 +20,30 @@ export interface TimelineView {
   /** Oldest first. */
   readonly items: readonly Item[];
   readonly hasOlder: boolean;
+  /** Held by an island: to be shown behind the items, with a mark. */
+  readonly held: readonly HeldMessage[];
+  /** Could not be merged; the person is their author or the room's owner. */
+  readonly setAside: readonly SetAsideMessage[];
 }
 
 /** Everything that can be drawn. Parts that have not changed stay the same objects. */
 export interface ViewState {
   readonly connection: ConnectionState;
+  /** As of the server that the session is or was with. */
+  readonly island: IslandState;
+  /** Client addresses of all servers as told last; to be kept for the next start. */
+  readonly servers: readonly string[];
   /** Who is logged in; undefined before the first welcome or log-in. */
   readonly person: Person | undefined;
   /** Rooms heard of, by id. */
   readonly rooms: ReadonlyMap<number, Room>;
   /** Rooms that are open, by id. */
   readonly timelines: ReadonlyMap<number, TimelineView>;
-  /** Messages without a receipt, oldest first. */
-  readonly pending: readonly OutboxMessage[];
+  /**
+   * Messages that are not stored yet, oldest first; without those that `timelines` show, as held or
+   * as items.
+   */
+  readonly pending: readonly PendingMessage[];
 }
 
 /** The state, for readers. */
@@ -52,6 +71,8 @@ export class ViewWriter implements Store {
     this.#clock = clock;
     this.#state = {
       connection: sources.connection(),
+      island: sources.island(),
+      servers: sources.servers(),
       person: sources.person(),
       rooms: sources.rooms(),
       timelines: sources.timelines(),

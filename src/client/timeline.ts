@@ -68,6 +68,11 @@ export class TimelineItems {
     return this.#append([item]);
   }
 
+  /** Whether a page of the newest items leaves no gap behind what is here. */
+  joins(page: readonly Item[]): boolean {
+    return this.#last === undefined || (page[0]?.number ?? 1) <= this.#last + 1;
+  }
+
   /** An item with this number exists. */
   noteNewest(number: number): void {
     this.#newest = Math.max(this.#newest, number);

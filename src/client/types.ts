@@ -1,8 +1,9 @@
-// The values that callers see: plain objects with numbers, converted once from the wire's messages.
-// No behaviour but that conversion.
+// The values that callers see: plain objects, converted once from and to the wire's messages. No
+// behaviour but that conversion.
+import { create } from "@bufbuild/protobuf";
 import { toHex } from "../base/bytes.ts";
 import type * as wire from "../proto/gen/chat/v1/api_pb.js";
-import { RoomKind } from "../proto/gen/chat/v1/api_pb.js";
+import { RoomKind, RoomRefSchema } from "../proto/gen/chat/v1/api_pb.js";
 import type * as wireEvents from "../proto/gen/chat/v1/event_pb.js";
 import type { RejectedError } from "./errors.ts";
 
@@ -42,13 +43,47 @@ export interface Item {
   readonly number: number;
   /** Place in the log. */
   readonly position: number;
-  /** Cluster time, milliseconds since 1970. */
+  /** Cluster time, milliseconds since 1970. Never runs backwards within a room. */
   readonly timestampMs: number;
+  /**
+   * Only where it was written in island mode: cluster time of then, which is the time to be shown.
+   * `timestampMs` is that of the merge.
+   */
+  readonly writtenMs?: number;
   readonly authorId: number;
   readonly authorUsername: string;
   /** The id under which its author's client sent it: 32 hexadecimal digits. */
   readonly commandId: string;
   readonly content: ItemContent;
+}
+
+/**
+ * A message that an island holds: it has no number yet. When it is merged it comes as an item with
+ * the same author and command id.
+ */
+export interface HeldMessage {
+  readonly roomId: number;
+  readonly authorId: number;
+  readonly authorUsername: string;
+  readonly commandId: string;
+  /** Cluster time at which it was accepted. */
+  readonly timestampMs: number;
+  readonly body: string;
+  /** Orders held messages. */
+  readonly hybridTime: bigint;
+}
+
+/** A held message that could not be put into its room; its author and the room's owner see it. */
+export interface SetAsideMessage {
+  readonly roomId: number;
+  readonly authorId: number;
+  readonly authorUsername: string;
+  readonly commandId: string;
+  /** Cluster time at which it was accepted. */
+  readonly acceptedMs: number;
+  readonly body: string;
+  /** A sentence for people. */
+  readonly reason: string;
 }
 
 /** A room has come to be. */
@@ -78,9 +113,39 @@ export interface RoomReceipt extends Receipt {
 
 /** A message is stored: on a majority of disks and on every other server that is alive (R5). */
 export interface SendReceipt extends Receipt {
+  readonly status: "stored";
   readonly roomId: number;
   /** The message's number in its room. */
   readonly number: number;
+}
+
+/** A message is held: on the disks of an island, to be merged when a majority is back (R8). */
+export interface HeldReceipt {
+  readonly status: "held";
+  readonly commandId: string;
+  readonly roomId: number;
+  /** On how many servers' disks it is. */
+  readonly disks: number;
+  /**
+   * The receipt of the merged message, however long that takes. Rejects as `send` does; whoever
+   * does not listen misses nothing.
+   */
+  readonly stored: Promise<SendReceipt>;
+}
+
+/**
+ * The receipt of the stored message, waited for where an island holds it. Rejects as `send` does.
+ */
+export function untilStored(receipt: SendReceipt | HeldReceipt): Promise<SendReceipt> {
+  return receipt.status === "held" ? receipt.stored : Promise.resolve(receipt);
+}
+
+/** Whether the server that the session is with has a majority behind it. */
+export interface IslandState {
+  /** It has none: messages are held, everything else is refused with NEEDS_MAJORITY. */
+  readonly open: boolean;
+  /** How many servers hold together; 0 where there is no island, or it is not known yet. */
+  readonly servers: number;
 }
 
 /** The server has let this client in. */
@@ -113,6 +178,10 @@ export interface TimelinePage {
   readonly room: Room;
   /** Oldest first. */
   readonly items: readonly Item[];
+  /** With the newest items: what an island holds in this room, oldest first. */
+  readonly held: readonly HeldMessage[];
+  /** With the newest items: what was set aside there, oldest first. */
+  readonly setAside: readonly SetAsideMessage[];
 }
 
 /**
@@ -143,6 +212,14 @@ export function toRoom(room: wire.Room): Room {
   };
 }
 
+/** A room as the wire names it. */
+export function toRoomRef(room: RoomName): wire.RoomRef {
+  return create(RoomRefSchema, {
+    room:
+      typeof room === "number" ? { case: "roomId", value: room } : { case: "name", value: room },
+  });
+}
+
 /** The item in a wire message. */
 export function toItem(item: wireEvents.TimelineItem): Item {
   return {
@@ -150,6 +227,7 @@ export function toItem(item: wireEvents.TimelineItem): Item {
     number: item.number,
     position: Number(item.position),
     timestampMs: Number(item.timestampMs),
+    ...(item.writtenMs !== 0n && { writtenMs: Number(item.writtenMs) }),
     authorId: item.authorId,
     authorUsername: item.authorUsername,
     commandId: toHex(item.commandId),
@@ -167,6 +245,32 @@ function toContent(content: wireEvents.TimelineItem["content"]): ItemContent {
       // A kind of line that only newer servers know keeps its number and shows as empty text.
       return { kind: "message", body: content.value ?? "" };
   }
+}
+
+/** The held message in a wire message. */
+export function toHeldMessage(held: wireEvents.HeldMessage): HeldMessage {
+  return {
+    roomId: held.roomId,
+    authorId: held.authorId,
+    authorUsername: held.authorUsername,
+    commandId: toHex(held.commandId),
+    timestampMs: Number(held.timestampMs),
+    body: held.body,
+    hybridTime: held.hybridTime,
+  };
+}
+
+/** The message that was set aside in a wire message. */
+export function toSetAside(setAside: wireEvents.SetAside): SetAsideMessage {
+  return {
+    roomId: setAside.roomId,
+    authorId: setAside.authorId,
+    authorUsername: setAside.authorUsername,
+    commandId: toHex(setAside.commandId),
+    acceptedMs: Number(setAside.acceptedMs),
+    body: setAside.body,
+    reason: setAside.reason,
+  };
 }
 
 /** The receipt in a wire message, with the id of the write. */

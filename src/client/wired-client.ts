@@ -5,19 +5,22 @@ import type { Welcome } from "../proto/gen/chat/v1/api_pb.js";
 import type { Event } from "../proto/gen/chat/v1/event_pb.js";
 import type { StatusResponse } from "../proto/gen/cluster/v1/admin_pb.js";
 import { Addresses } from "./addresses.ts";
+import type { TransportFactory } from "./anywhere.ts";
 import { Asks, SeenPosition } from "./asks.ts";
-import { Calls, type LogInOptions, type RegisterOptions, type TransportFactory } from "./calls.ts";
+import { Calls, type LogInOptions, type RegisterOptions } from "./calls.ts";
 import type { Client, ClientTopics } from "./client.ts";
 import type { ClientClock, ClientRandom } from "./clock.ts";
 import type { ConnectionFactory } from "./connection.ts";
 import { Emitter, type Listener } from "./emitter.ts";
 import { RejectedError } from "./errors.ts";
 import { CommandIds, commandIdText } from "./ids.ts";
+import { Incoming } from "./incoming.ts";
 import { faultOfBody, faultOfRoom, faultOfText, refuse } from "./input.ts";
-import { roomsMax, tokenUnitsMax } from "./limits.ts";
+import { tokenUnitsMax } from "./limits.ts";
 import { Link } from "./link.ts";
 import { LiveTimelines, type PageAsk, type Timeline } from "./live-timelines.ts";
-import { Outbox, type OutboxStore } from "./outbox.ts";
+import { Outbox } from "./outbox.ts";
+import type { OutboxStore } from "./outbox-store.ts";
 import { PendingRequests } from "./requests.ts";
 import { RoomDirectory } from "./rooms.ts";
 import type { Session } from "./session.ts";
@@ -25,6 +28,8 @@ import { type Store, type TimelineView, ViewWriter } from "./store.ts";
 import {
   type Connected,
   type ConnectionState,
+  type HeldReceipt,
+  type IslandState,
   type Person,
   type Receipt,
   type Room,
@@ -32,13 +37,14 @@ import {
   type RoomReceipt,
   type SendReceipt,
   type TimelinePage,
-  toItem,
   toPerson,
 } from "./types.ts";
+import { viewPending, viewTimelines } from "./views.ts";
 
 /** All that a client is made of, defaults filled in. */
 export interface WiredClientOptions {
   readonly addresses: readonly string[];
+  readonly knownServers: readonly string[];
   readonly token: string | undefined;
   readonly deviceName: string;
   readonly subscribe: boolean;
@@ -67,6 +73,8 @@ export class WiredClient implements Client {
   readonly #outbox: Outbox;
   readonly #timelines: LiveTimelines;
   readonly #rooms = new RoomDirectory();
+  readonly #incoming: Incoming;
+  readonly #addresses: Addresses;
   readonly #view: ViewWriter;
   #token: string | undefined;
   #person: Person | undefined;
@@ -74,9 +82,8 @@ export class WiredClient implements Client {
   #connected: Connected | undefined;
   #readyWaiters: ReadyWaiter[] = [];
   #timelineViews: ReadonlyMap<number, TimelineView> = new Map();
-  /** Newest number that was told as `item`, by room, so that none is told twice. */
-  readonly #told = new Map<number, number>();
-  #newestRoomId = 0;
+  #island: IslandState = { open: false, servers: 0 };
+  #servers: readonly string[];
   /** The cluster did not know the cursor: what is shown is of another history. */
   #historyLost = false;
   /** Whether the caller has ever asked for all rooms: then they are asked for again after a gap. */
@@ -87,7 +94,9 @@ export class WiredClient implements Client {
     refuse(faultOfText(options.deviceName));
     this.#options = options;
     this.#setToken(options.token);
-    const addresses = new Addresses(options.addresses, random);
+    const addresses = new Addresses(options.addresses, random, options.knownServers);
+    this.#addresses = addresses;
+    this.#servers = addresses.listed;
     this.#ids = new CommandIds(clock, random);
     const { transport } = options;
     this.#calls = new Calls({ transport, addresses, clock, random, ids: this.#ids });
@@ -98,8 +107,12 @@ export class WiredClient implements Client {
     this.#timelines = new LiveTimelines({
       clock,
       read: (ask) => this.readTimeline(ask),
-      onChange: () => this.#view.touch("timelines"),
+      onChange: () => {
+        this.#view.touch("timelines");
+        if (this.#outbox.awaitsMerge) this.#view.touch("pending");
+      },
     });
+    this.#incoming = this.#createIncoming();
     this.#outbox = this.#createOutbox({ onStuck, onUnauthenticated });
     this.#view = this.#createView();
     this.#link = this.#createLink({ connect, addresses, subscribe });
@@ -115,6 +128,10 @@ export class WiredClient implements Client {
 
   get address(): string | undefined {
     return this.#connected?.address;
+  }
+
+  get island(): IslandState {
+    return this.#island;
   }
 
   async register(options: RegisterOptions): Promise<Person> {
@@ -168,7 +185,13 @@ export class WiredClient implements Client {
     this.#link.retryNow();
   }
 
-  send({ room, body }: { readonly room: RoomName; readonly body: string }): Promise<SendReceipt> {
+  send({
+    room,
+    body,
+  }: {
+    readonly room: RoomName;
+    readonly body: string;
+  }): Promise<SendReceipt | HeldReceipt> {
     const fault = faultOfRoom(room) ?? faultOfBody(body);
     if (fault !== undefined) return Promise.reject(fault);
     const commandId = commandIdText(this.#ids.next());
@@ -210,6 +233,10 @@ export class WiredClient implements Client {
   async readTimeline(ask: PageAsk): Promise<TimelinePage> {
     const page = await this.#asks.readTimeline(ask);
     this.#putRooms([page.room]);
+    if (this.#outbox.awaitsMerge) {
+      const own = page.items.filter(({ authorId }) => authorId === this.#person?.userId);
+      for (const { commandId } of own) this.#outbox.noteMerged(commandId);
+    }
     return page;
   }
 
@@ -228,8 +255,10 @@ export class WiredClient implements Client {
     return this.#calls.status(address);
   }
 
-  servers(): Promise<string[]> {
-    return this.#calls.listServers();
+  async servers(): Promise<string[]> {
+    const servers = await this.#calls.listServers();
+    this.#handleServers();
+    return servers;
   }
 
   #createOutbox(on: {
@@ -255,6 +284,17 @@ export class WiredClient implements Client {
     });
   }
 
+  #createIncoming(): Incoming {
+    return new Incoming({
+      emitter: this.#emitter,
+      timelines: this.#timelines,
+      rooms: this.#rooms,
+      userId: () => this.#person?.userId,
+      onRoomsChanged: () => this.#view.touch("rooms"),
+      onOwnItem: (commandId) => this.#outbox.noteMerged(commandId),
+    });
+  }
+
   #createLink(options: {
     connect: ConnectionFactory;
     addresses: Addresses;
@@ -269,6 +309,8 @@ export class WiredClient implements Client {
         stateChanged: (state) => this.#handleState(state),
         opened: (session, welcome, how) => this.#handleOpened(session, welcome, how),
         received: (events) => this.#handleEvents(events),
+        islandChanged: (island) => this.#handleIsland(island),
+        serversListed: () => this.#handleServers(),
         cursorForgotten: () => this.#handleCursorForgotten(),
         lost: () => {
           this.#connected = undefined;
@@ -287,28 +329,19 @@ export class WiredClient implements Client {
     return new ViewWriter(
       {
         connection: () => this.#state,
+        island: () => this.#island,
+        servers: () => this.#servers,
         person: () => this.#person,
         rooms: () => this.#rooms.all(),
-        timelines: () => this.#viewTimelines(),
-        pending: () => this.#outbox.messages(),
+        timelines: () => {
+          this.#timelineViews = viewTimelines(this.#timelines.all(), this.#timelineViews);
+          return this.#timelineViews;
+        },
+        pending: () =>
+          viewPending(this.#outbox.pending(), this.#timelines.all(), this.#person?.userId),
       },
       this.#options.clock,
     );
-  }
-
-  #viewTimelines(): ReadonlyMap<number, TimelineView> {
-    const before = this.#timelineViews;
-    const views = new Map<number, TimelineView>();
-    for (const timeline of this.#timelines.all()) {
-      const { roomId, room, hasOlder } = timeline;
-      const view = { room, items: timeline.items(), hasOlder };
-      const known = before.get(roomId);
-      const same =
-        known?.room === room && known.items === view.items && known.hasOlder === hasOlder;
-      views.set(roomId, same ? known : view);
-    }
-    this.#timelineViews = views;
-    return views;
   }
 
   #handleState(state: ConnectionState): void {
@@ -331,9 +364,12 @@ export class WiredClient implements Client {
       addresses,
     };
     this.#requests.attach(session);
-    this.#outbox.attach(session);
-    if (recovered) this.#timelines.resume();
-    else this.#reload();
+    const isIsland = welcome.island;
+    // How large an island is, only a notice tells.
+    if (isIsland !== this.#island.open) this.#handleIsland({ open: isIsland, servers: 0 });
+    this.#outbox.attach(session, { island: isIsland });
+    if (!recovered) this.#reload();
+    this.#timelines.resume({ isIsland });
     const waiters = this.#readyWaiters;
     this.#readyWaiters = [];
     for (const waiter of waiters) waiter.resolve(this.#connected);
@@ -355,43 +391,37 @@ export class WiredClient implements Client {
   #handleCursorForgotten(): void {
     this.#historyLost = true;
     this.#seen.reset();
-    this.#told.clear();
-    this.#newestRoomId = 0;
+    this.#incoming.forget();
     this.#rooms.clear();
     this.#view.touch("rooms");
   }
 
   #handleEvents(events: readonly Event[]): void {
-    for (const { position, body } of events) {
-      this.#seen.note(position);
-      if (body.case === "item") {
-        this.#handleItem(toItem(body.value));
-      } else if (body.case === "roomCreated" && body.value.roomId > this.#newestRoomId) {
-        const { roomId, name, ownerId, personal } = body.value;
-        this.#newestRoomId = roomId;
-        this.#rooms.applyCreated({ roomId, name, ownerId, personal }, this.#person?.userId);
-        this.#view.touch("rooms");
-        this.#emitter.emit("roomCreated", { roomId, name, ownerId, personal });
-      }
+    for (const event of events) {
+      this.#seen.note(event.position);
+      this.#incoming.take(event);
     }
   }
 
-  #handleItem(item: ReturnType<typeof toItem>): void {
-    this.#timelines.apply(item);
-    if (item.number <= (this.#told.get(item.roomId) ?? 0)) return;
-    this.#noteTold(item.roomId, item.number);
-    if (this.#rooms.applyItem(item, this.#person?.userId)) this.#view.touch("rooms");
-    this.#emitter.emit("item", item);
+  #handleIsland(island: IslandState): void {
+    const { open, servers } = this.#island;
+    if (open === island.open && servers === island.servers) return;
+    this.#island = island;
+    this.#view.touch("island");
+    this.#timelines.setIsland(island.open);
+    this.#outbox.setIsland(island.open);
+    this.#emitter.emit("island", island);
   }
 
-  #noteTold(roomId: number, number: number): void {
-    if (this.#told.size >= roomsMax && !this.#told.has(roomId)) {
-      for (const oldest of this.#told.keys()) {
-        this.#told.delete(oldest);
-        break;
-      }
-    }
-    this.#told.set(roomId, number);
+  #handleServers(): void {
+    const servers = this.#addresses.listed;
+    const known = new Set(this.#servers);
+    const isSame = servers.length === known.size && servers.every((one) => known.has(one));
+    // Which server comes first is no news.
+    if (isSame) return;
+    this.#servers = servers;
+    this.#view.touch("servers");
+    this.#emitter.emit("servers", servers);
   }
 
   #putRooms(rooms: readonly Room[]): void {
@@ -417,7 +447,7 @@ export class WiredClient implements Client {
     this.#timelines.closeAll();
     this.#link.forgetCursor();
     this.#rooms.clear();
-    this.#told.clear();
+    this.#incoming.forget();
     this.#view.touch("rooms");
   }
 

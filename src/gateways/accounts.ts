@@ -2,7 +2,14 @@
 // hands out tokens. What an account is and which names are free is decided by the state machine.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { assert } from "../base/assert.ts";
-import { checkDevice, checkDisplayName, checkPassword, parseUsername } from "../chat/index.ts";
+import {
+  checkDevice,
+  checkDisplayName,
+  checkPassword,
+  islandSessionId,
+  parseUsername,
+  type UserId,
+} from "../chat/index.ts";
 import {
   type LogInRequest,
   type LogInResponseSchema,
@@ -15,7 +22,7 @@ import {
 import type { CommandSchema } from "../proto/gen/chat/v1/command_pb.js";
 import { addressKey } from "./address-key.ts";
 import { RateLimiter } from "./admission.ts";
-import { type AcceptedWrite, commandIdOf, propose } from "./commands.ts";
+import { commandIdOf, propose, type WriteResult } from "./commands.ts";
 import { isRefusal, type Refusal, refusalOf, refuse } from "./errors.ts";
 import type { Caller, GatewayContext } from "./gateway-context.ts";
 import { Passwords } from "./passwords.ts";
@@ -71,6 +78,7 @@ export class Accounts {
     const value = { username, displayName, passwordHash: await hashing };
     const result = await this.#propose({ id, body: { case: "registerUser", value } });
     if (result.kind === "refused") return result;
+    assert(result.kind !== "held", "an island holds a registration");
     assert(result.answer.kind === "registered", "a registration was answered with something else");
     const person = this.#context.chat.person(result.answer.userId);
     return { receipt: result.receipt, ...(person && { person }) };
@@ -105,15 +113,27 @@ export class Accounts {
       return isUpToDate ? wrongPassword : this.#unsure();
     }
     const { userId, passwordHash } = credentials;
-    const value = { userId, passwordHash, device };
+    // Always with the number that an island's token would carry: whether an island holds this
+    // log-in or a majority stores it, or both after a repetition, it is the same log-in.
+    const islandNonce = this.#tokens.islandNonceOf(id);
+    const value = { userId, passwordHash, device, islandNonce };
     const result = await this.#propose({ id, body: { case: "openSession", value } });
     if (result.kind === "refused") return result;
-    const { answer, receipt, position } = result;
-    assert(answer.kind === "sessionOpened", "a log-in was answered with something else");
-    const token = await this.#tokens.issue({ userId, sessionId: answer.sessionId }, position);
+    const token = await this.#issueToken(userId, islandNonce, result);
     if (typeof token !== "string") return token;
     const person = this.#context.chat.person(userId);
-    return { token, receipt, ...(person && { person }) };
+    return { token, receipt: result.receipt, ...(person && { person }) };
+  }
+
+  #issueToken(
+    userId: UserId,
+    islandNonce: bigint,
+    result: Exclude<WriteResult, Refusal>,
+  ): Promise<string | Refusal> {
+    if (result.kind === "held") return this.#tokens.issueIsland(userId, islandNonce);
+    const { answer, position } = result;
+    assert(answer.kind === "sessionOpened", "a log-in was answered with something else");
+    return this.#tokens.issue({ userId, sessionId: answer.sessionId }, position);
   }
 
   /** Ends the caller's session, or all of the person's. */
@@ -123,12 +143,20 @@ export class Accounts {
   ): Promise<MessageInitShape<typeof LogOutResponseSchema> | Refusal> {
     const id = commandIdOf(this.#context, request.commandId);
     if (isRefusal(id)) return id;
-    const value = { sessionId: request.everywhere ? 0 : caller.sessionId };
-    const result = await this.#propose({ id, ...caller, body: { case: "closeSession", value } });
+    const { userId, sessionId } = caller;
+    const value = { sessionId: request.everywhere ? 0 : sessionId };
+    const body = { case: "closeSession", value } as const;
+    const result = await this.#propose({ id, userId, sessionId, body });
+    const isTooEarly = result.kind === "refused" && result.code === RejectionCode.UNAUTHENTICATED;
+    if (isTooEarly && sessionId === islandSessionId) {
+      const message = "Your log-in is still being merged. Try again.";
+      return refuse(RejectionCode.UNAVAILABLE, message, this.#context.limits.retryAfterMs);
+    }
+    assert(result.kind !== "held", "an island holds a log-out");
     return result.kind === "refused" ? result : { receipt: result.receipt };
   }
 
-  #propose(command: MessageInitShape<typeof CommandSchema>): Promise<AcceptedWrite | Refusal> {
+  #propose(command: MessageInitShape<typeof CommandSchema>): Promise<WriteResult> {
     return new Promise((resolve) => propose(this.#context, command, resolve));
   }
 

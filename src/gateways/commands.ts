@@ -3,8 +3,8 @@
 // early what it would refuse anyway.
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { assert } from "../base/assert.ts";
-import type { Accepted, ChatOutcome, Rejection } from "../chat/index.ts";
-import { checkBody, checkRoomName, commandIdBytes } from "../chat/index.ts";
+import type { Accepted, ChatOutcome, Rejection, SessionId } from "../chat/index.ts";
+import { checkBody, checkRoomName, commandIdBytes, islandSessionId } from "../chat/index.ts";
 import {
   type ClientRequest,
   RejectionCode,
@@ -36,6 +36,15 @@ export interface AcceptedWrite {
   readonly position: number;
 }
 
+/** A command that an island holds: it has no outcome yet. */
+export interface HeldWrite {
+  readonly kind: "held";
+  readonly receipt: MessageInitShape<typeof WriteReceiptSchema>;
+}
+
+/** What became of a command. */
+export type WriteResult = AcceptedWrite | HeldWrite | Refusal;
+
 /** The client's command id, or one drawn here where it gave none. */
 export function commandIdOf(context: GatewayContext, given: Uint8Array): Uint8Array | Refusal {
   if (given.length === commandIdBytes) return given;
@@ -50,7 +59,7 @@ export function commandIdOf(context: GatewayContext, given: Uint8Array): Uint8Ar
 export function propose(
   context: GatewayContext,
   command: MessageInitShape<typeof CommandSchema>,
-  done: (result: AcceptedWrite | Refusal) => void,
+  done: (result: WriteResult) => void,
 ): void {
   proposeBytes(context, toBinary(CommandSchema, create(CommandSchema, command)), done);
 }
@@ -58,15 +67,12 @@ export function propose(
 function proposeBytes(
   context: GatewayContext,
   command: Uint8Array,
-  done: (result: AcceptedWrite | Refusal) => void,
+  done: (result: WriteResult) => void,
 ): void {
   context.replica.propose(command, (answer) => done(readAnswer(context, answer)));
 }
 
-function readAnswer(
-  context: GatewayContext,
-  answer: ProposalAnswer<ChatOutcome>,
-): AcceptedWrite | Refusal {
+function readAnswer(context: GatewayContext, answer: ProposalAnswer<ChatOutcome>): WriteResult {
   if (answer.kind === "overloaded") {
     return refuse(
       RejectionCode.OVERLOADED,
@@ -77,7 +83,14 @@ function readAnswer(
   if (answer.kind === "unavailable") {
     return refuse(RejectionCode.UNAVAILABLE, answer.message, context.limits.retryAfterMs);
   }
-  const { outcome, disks } = answer;
+  if (answer.kind === "held") {
+    const receipt = { status: WriteStatus.HELD, position: 0n, disks: answer.disks };
+    return { kind: "held", receipt };
+  }
+  const { outcome } = answer;
+  // A repeated command that was applied before the island: on how many disks it is cannot be asked
+  // now, but it is on this one.
+  const disks = answer.kind === "applied" ? answer.disks : 1;
   if (outcome.kind === "rejected") return refuse(outcome.code, outcome.message);
   const { position, repeated } = outcome;
   const receipt = { status: WriteStatus.STORED, position: BigInt(position), disks, repeated };
@@ -164,8 +177,16 @@ export class CommandLane {
       this.#refuse(id, done);
       return;
     }
-    const command = encodeSendMessage({ id, ...this.#caller, ...message });
-    proposeBytes(this.#context, command, (result) => this.#answer(result, done));
+    const author = this.#author();
+    const command = encodeSendMessage({ id, ...author, ...message });
+    proposeBytes(this.#context, command, (result) => {
+      if (result.kind === "held") {
+        const { receipt } = result;
+        done({ case: "sendMessage", value: { receipt, roomId: message.roomId, number: 0 } });
+      } else {
+        this.#answer(result, author.sessionId, done);
+      }
+    });
   }
 
   #propose(
@@ -178,12 +199,34 @@ export class CommandLane {
       this.#refuse(id, done);
       return;
     }
-    const { userId, sessionId } = this.#caller;
-    propose(this.#context, { id, userId, sessionId, body }, (result) => this.#answer(result, done));
+    const author = this.#author();
+    propose(this.#context, { id, ...author, body }, (result) => {
+      assert(result.kind !== "held", `an island holds a ${body.case}, which has no answer`);
+      this.#answer(result, author.sessionId, done);
+    });
   }
 
-  #answer(result: AcceptedWrite | Refusal, done: WriteDone): void {
-    done(result.kind === "refused" ? result : this.#reply(result));
+  /** A log-in of an island gets its session's id while it is used. */
+  #author(): { readonly userId: number; readonly sessionId: number } {
+    const { userId, sessionId, islandNonce } = this.#caller;
+    if (islandNonce === undefined) return { userId, sessionId };
+    const merged = this.#context.chat.sessionByIslandNonce(islandNonce);
+    return { userId, sessionId: merged ?? sessionId };
+  }
+
+  #answer(result: AcceptedWrite | Refusal, sessionId: number, done: WriteDone): void {
+    if (result.kind === "accepted") {
+      done(this.#reply(result));
+    } else if (
+      result.code === RejectionCode.UNAUTHENTICATED &&
+      sessionId === (islandSessionId as SessionId)
+    ) {
+      // It reached the log before the log-in that it came through. That spends no id.
+      const message = "Your log-in is still being merged. Try again.";
+      done(refuse(RejectionCode.UNAVAILABLE, message, this.#context.limits.retryAfterMs));
+    } else {
+      done(result);
+    }
   }
 
   #refuse(refusal: Refusal, done: WriteDone): void {

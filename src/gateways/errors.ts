@@ -58,6 +58,9 @@ const errorTable: Readonly<Record<RejectionCode, ErrorRow>> = {
   [RejectionCode.OVERLOADED]: { connect: Code.ResourceExhausted, close: tryAgainLater },
   [RejectionCode.UNAVAILABLE]: { connect: Code.Unavailable, close: tryAgainLater },
   [RejectionCode.TOO_LARGE]: { connect: Code.ResourceExhausted, close: tooBig },
+  // Not Unavailable, which client libraries repeat by themselves: it may take hours.
+  [RejectionCode.NEEDS_MAJORITY]: { connect: Code.FailedPrecondition, close: policyViolation },
+  [RejectionCode.NOT_POSSIBLE]: { connect: Code.FailedPrecondition, close: policyViolation },
 };
 
 /** The WebSocket close code for a session that ends with this refusal. */

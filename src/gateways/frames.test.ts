@@ -9,7 +9,7 @@ import { decodeCursor } from "./cursor.ts";
 import {
   encodeCursorField,
   encodeEvent,
-  encodeGoodbye,
+  encodeNotice,
   encodeReply,
   Frame,
   opaqueServerFrame,
@@ -63,7 +63,7 @@ describe("frames", () => {
     const parts = [
       [pong(1), roomCreated(5, "a").bytes, encodeCursorField(clusterId, 5)],
       [encodeCursorField(clusterId, 5)],
-      [encodeGoodbye({ code: RejectionCode.OVERLOADED, message: "x", retryAfterMs: 1 })],
+      [encodeNotice({ case: "goodbye", value: { code: RejectionCode.OVERLOADED, message: "x" } })],
       [roomCreated(5, "a".repeat(500)).bytes],
     ];
     for (const part of parts) {
@@ -93,7 +93,7 @@ describe("frames", () => {
         frameBytesTarget: 500,
       }).map(({ payload }) => fromBinary(ServerFrameSchema, payload));
       const positions = frames.flatMap((frame) => frame.events.map((event) => event.position));
-      expect(positions).toEqual(events.map((event) => BigInt(event.position)));
+      expect(positions).toEqual(events.map((event) => BigInt(event.position ?? 0)));
       let seen = 0;
       for (const frame of frames) {
         seen += frame.events.length;
@@ -101,10 +101,28 @@ describe("frames", () => {
         if (frame.events.length > 0) expect(cursor).toBeDefined();
         if (cursor === undefined) continue;
         // What a replay from this cursor brings is exactly what this client has not seen.
-        const replayed = events.filter((event) => event.position > cursor).length;
+        const replayed = events.filter((event) => (event.position ?? 0) > cursor).length;
         expect(seen + replayed).toBe(events.length);
       }
       expect(decodeCursor(frames.at(-1)?.cursor ?? new Uint8Array())?.position).toBe(endPosition);
     }
+  });
+
+  it("split between events without a position, which move no cursor (law 3)", () => {
+    const body = { case: "held", value: { body: "x".repeat(200) } } as const;
+    const held = encodeEvent(create(EventSchema, { body }), undefined);
+    const pack = (events: Parameters<typeof packFrames>[0]["events"]) =>
+      packFrames({ replies: [], events, endPosition: 9, clusterId, frameBytesTarget: 300 })
+        .map(({ payload }) => fromBinary(ServerFrameSchema, payload))
+        .map(({ events, cursor }) => [events.length, decodeCursor(cursor)?.position]);
+    expect(pack([held, held])).toEqual([
+      [1, undefined],
+      [1, 9],
+    ]);
+    const some = roomCreated(5, "a");
+    expect(pack([some, held, held, roomCreated(6, "b"), roomCreated(6, "c")])).toEqual([
+      [2, 5],
+      [3, 9],
+    ]);
   });
 });

@@ -3,12 +3,7 @@
 // frame serves many sessions.
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import {
-  NoticeSchema,
-  type RejectionCode,
-  ReplySchema,
-  type ServerFrameSchema,
-} from "../proto/gen/chat/v1/api_pb.js";
+import { NoticeSchema, ReplySchema, type ServerFrameSchema } from "../proto/gen/chat/v1/api_pb.js";
 import { type Event, EventSchema } from "../proto/gen/chat/v1/event_pb.js";
 import { encodeCursor } from "./cursor.ts";
 import { encodeItemEvent, encodeSentReply, type SentReply } from "./hot-encoding.ts";
@@ -76,11 +71,12 @@ export class Frame {
 /** An encoded event as a field of a ServerFrame. */
 export interface EncodedEvent {
   readonly bytes: Uint8Array;
-  readonly position: number;
+  /** Undefined for what has no place in the log. */
+  readonly position: number | undefined;
 }
 
 /** Encodes an event as a field of a ServerFrame. */
-export function encodeEvent(event: Event, position: number): EncodedEvent {
+export function encodeEvent(event: Event, position: number | undefined): EncodedEvent {
   const bytes =
     event.body.case === "item"
       ? encodeItemEvent(eventField, event.position, event.body.value)
@@ -98,14 +94,12 @@ export function encodeSent(reply: SentReply): Uint8Array {
   return encodeSentReply(replyField, reply);
 }
 
-/** Encodes a goodbye as a field of a ServerFrame. */
-export function encodeGoodbye(goodbye: {
-  code: RejectionCode;
-  message: string;
-  retryAfterMs: number;
-}): Uint8Array {
-  const notice = create(NoticeSchema, { body: { case: "goodbye", value: goodbye } });
-  return asField(noticeField, toBinary(NoticeSchema, notice));
+/** What a server says unasked. */
+export type NoticeBody = NonNullable<MessageInitShape<typeof NoticeSchema>["body"]>;
+
+/** Encodes a notice as a field of a ServerFrame. */
+export function encodeNotice(body: NoticeBody): Uint8Array {
+  return asField(noticeField, toBinary(NoticeSchema, create(NoticeSchema, { body })));
 }
 
 /** Encodes a cursor as a field of a ServerFrame. */
@@ -115,7 +109,7 @@ export function encodeCursorField(clusterId: string, position: number): Uint8Arr
 
 /** What goes into a session's next frames, in this order. */
 export interface FrameContent {
-  /** Encoded replies. */
+  /** Encoded replies and notices. */
   readonly replies: readonly Uint8Array[];
   /** Events in the order of the log. */
   readonly events: readonly EncodedEvent[];
@@ -131,7 +125,8 @@ export interface FrameContent {
  * with the cursor up to its last event. Laws:
  * (1) the events of one position stay in one frame, since a cursor cannot stand between them;
  * (2) a client that has seen any first part of the frames resumes without a gap and without a
- * double.
+ * double;
+ * (3) an event without a position moves no cursor.
  */
 export function packFrames(content: FrameContent): Frame[] {
   const frames: Frame[] = [];
@@ -151,10 +146,11 @@ export function packFrames(content: FrameContent): Frame[] {
     bytes += reply.length;
   }
   for (const event of content.events) {
-    if (event.position !== cursorPosition && isFull(event.bytes)) close(cursorPosition);
+    const isOfSamePosition = event.position !== undefined && event.position === cursorPosition;
+    if (!isOfSamePosition && isFull(event.bytes)) close(cursorPosition);
     parts.push(event.bytes);
     bytes += event.bytes.length;
-    cursorPosition = event.position;
+    cursorPosition = event.position ?? cursorPosition;
   }
   close(content.endPosition);
   return frames;

@@ -3,7 +3,7 @@
 import type { Logger } from "pino";
 import type { ChatEvent, ChatOutcome, ChatQueries, SessionId, UserId } from "../chat/index.ts";
 import type { Clock } from "../io/clock.ts";
-import type { ReplicaService } from "../replica/index.ts";
+import type { IslandService, ReplicaAdmin, ReplicaService } from "../replica/index.ts";
 import type { GatewayLimits } from "./limits.ts";
 import type { Secrets } from "./secrets.ts";
 
@@ -16,6 +16,10 @@ export type ChatReplica = ReplicaService<ChatOutcome, ChatEvent>;
 /** What the parts of a gateway share. */
 export interface GatewayContext {
   readonly replica: ChatReplica;
+  /** The same replica, as operators' calls see it. */
+  readonly admin: ReplicaAdmin;
+  /** Island mode of the same replica. */
+  readonly island: IslandService;
   readonly chat: ChatQueries;
   readonly clock: Clock;
   readonly logger: GatewayLogger;
@@ -28,5 +32,8 @@ export interface GatewayContext {
 /** Who asks, once a token has been checked. */
 export interface Caller {
   readonly userId: UserId;
+  /** The constant `islandSessionId` while the session is one of an island that has not healed. */
   readonly sessionId: SessionId;
+  /** Set where the session was opened on an island: what it is known by until it has an id. */
+  readonly islandNonce?: bigint;
 }

@@ -14,9 +14,10 @@ export interface Gateway {
    */
   listen(address: ListenAddress): Promise<ListenAddress>;
   /**
-   * Stops: not ready at once, no new connections, a goodbye to every session as soon as what it
-   * asked is answered, and an end to all that is left after `graceMs`. Resolves when nothing of it
-   * is left.
+   * Stops: not ready at once, no new connections, UNAVAILABLE to new requests, a goodbye to every
+   * session as soon as what it asked is answered; UNAVAILABLE to what is unanswered after four
+   * fifths of `graceMs`, and an end to all that is left after the whole. Resolves when nothing of
+   * it is left.
    */
   close(options: { readonly graceMs: number }): Promise<void>;
 }
@@ -24,11 +25,12 @@ export interface Gateway {
 /** Makes a gateway. It hears of applied commands from now on, and serves from `listen` on. */
 export function createGateway(options: GatewayOptions): Gateway {
   const services = createServices(options);
-  const { context, hub, sessions, openSession } = services;
+  const { context, departure, openSession } = services;
   const webSockets = new WebSocketGate(context, openSession);
-  let isClosing = false;
   const readiness = () =>
-    isClosing ? { ready: false, reason: "this server is stopping" } : context.replica.readiness();
+    departure.isDraining
+      ? { ready: false, reason: "this server is stopping" }
+      : context.replica.readiness();
   const port = new Port(context, {
     handleRequest: createHttpHandler(services, readiness),
     handleUpgrade: (request, socket, head) => upgrade(webSockets, request, socket, head),
@@ -37,15 +39,14 @@ export function createGateway(options: GatewayOptions): Gateway {
   return {
     listen: (address) => port.listen(address),
     close: async ({ graceMs }) => {
-      isClosing = true;
-      sessions.drain();
-      // The last part of the grace is for sessions that are told to leave with something still
+      departure.drain();
+      // The last part of the grace is for those who are told to leave with something still
       // unanswered.
-      const leaveTimer = context.clock.setTimer(graceMs * 0.8, () => sessions.leave());
+      const leaveTimer = context.clock.setTimer(graceMs * 0.8, () => departure.leave());
       await port.close({ graceMs });
       leaveTimer.cancel();
       webSockets.close();
-      hub.close();
+      services.close();
     },
   };
 }

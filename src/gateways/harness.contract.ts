@@ -14,6 +14,7 @@ import {
   ClientFrameSchema,
   type ClientRequestSchema,
   type Goodbye,
+  type Notice,
   type RejectionCode,
   type Reply,
   ServerFrameSchema,
@@ -30,6 +31,7 @@ import type {
   ReplicaService,
   WaitAnswer,
 } from "../replica/index.ts";
+import { FakeAdmin, FakeIsland } from "./fakes.contract.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
 import type { GatewayLimits } from "./limits.ts";
 
@@ -87,6 +89,9 @@ type Answer = ProposalAnswer<ChatOutcome>;
  */
 export class FakeReplica implements ReplicaService<ChatOutcome, ChatEvent> {
   readonly chat: Chat;
+  readonly admin = new FakeAdmin();
+  readonly island: FakeIsland;
+  addresses = ["http://127.0.0.1:4801", "http://127.0.0.1:4802"];
   /** False: nobody leads; proposals and linearizable reads fail. */
   hasLeader = true;
   /** True: what is proposed is answered only when `answerHeld` is called. */
@@ -97,6 +102,7 @@ export class FakeReplica implements ReplicaService<ChatOutcome, ChatEvent> {
    */
   elsewhere: MessageInitShape<typeof CommandSchema>[] = [];
   readCount = 0;
+  positionWaits = 0;
   proposals = 0;
   readyReason = "";
   #index = 0;
@@ -106,6 +112,7 @@ export class FakeReplica implements ReplicaService<ChatOutcome, ChatEvent> {
 
   constructor() {
     this.chat = openChat(memoryDatabase());
+    this.island = new FakeIsland(this.chat);
     this.applyNow([
       {
         id: new Uint8Array(16),
@@ -124,6 +131,15 @@ export class FakeReplica implements ReplicaService<ChatOutcome, ChatEvent> {
     for (const tell of this.#held.splice(0)) tell();
   }
 
+  /** A majority is back: what the island holds comes into the log. */
+  heal(): void {
+    this.hasLeader = true;
+    this.island.close();
+    const commands = this.island.mergeCommands();
+    if (commands.length > 0) this.#apply(commands);
+    this.island.dropItems();
+  }
+
   propose(command: Uint8Array, done: (answer: Answer) => void): void {
     this.proposals += 1;
     this.#proposed.push({ command, done });
@@ -134,6 +150,7 @@ export class FakeReplica implements ReplicaService<ChatOutcome, ChatEvent> {
     wait: { readonly position: Position; readonly timeoutMs: number },
     done: (answer: WaitAnswer) => void,
   ): void {
+    this.positionWaits += 1;
     const endMs = performance.now() + wait.timeoutMs;
     const look = () => {
       if (this.appliedPosition() >= wait.position) done({ kind: "reached" });
@@ -173,7 +190,7 @@ export class FakeReplica implements ReplicaService<ChatOutcome, ChatEvent> {
   }
 
   clientAddresses() {
-    return ["http://127.0.0.1:4801", "http://127.0.0.1:4802"];
+    return this.addresses;
   }
 
   replicaId() {
@@ -186,6 +203,10 @@ export class FakeReplica implements ReplicaService<ChatOutcome, ChatEvent> {
 
   #applyProposed(): void {
     const batch = this.#proposed.splice(0, commandsPerEntryMax);
+    if (this.island.islandState().open) {
+      for (const { command, done } of batch) done(this.island.answer(command));
+      return;
+    }
     if (!this.hasLeader) {
       for (const { done } of batch) done({ kind: "unavailable", message: "Nobody leads." });
       return;
@@ -220,7 +241,7 @@ export interface TestServer {
   readonly port: number;
   /** `http://host:port` */
   readonly url: string;
-  /** POSTs JSON to a method of ChatService and answers status and body. */
+  /** POSTs JSON to a method of ChatService, or `service/method`, and answers status and body. */
   call(
     method: string,
     body: object,
@@ -237,6 +258,8 @@ export interface TestServer {
 export function createTestGateway(replica: FakeReplica, limits?: Partial<GatewayLimits>): Gateway {
   return createGateway({
     replica,
+    admin: replica.admin,
+    island: replica.island,
     chat: replica.chat,
     clock: testClock,
     logger: silentLogger as never,
@@ -252,7 +275,8 @@ export async function startServer(limits: Partial<GatewayLimits> = {}): Promise<
   const url = `http://${host}:${port}`;
   const clients: SessionClient[] = [];
   const call: TestServer["call"] = async (method, body, token) => {
-    const response = await fetch(`${url}/chat.v1.ChatService/${method}`, {
+    const path = method.includes("/") ? method : `chat.v1.ChatService/${method}`;
+    const response = await fetch(`${url}/${path}`, {
       method: "POST",
       headers: {
         "content-type": "application/json",
@@ -299,6 +323,8 @@ export class SessionClient {
   readonly replies: Reply[] = [];
   readonly events: Event[] = [];
   readonly goodbyes: Goodbye[] = [];
+  /** All notices, goodbyes too. */
+  readonly notices: Notice[] = [];
   cursor: Uint8Array = new Uint8Array(0);
   frames = 0;
   #nextId = 1;
@@ -369,6 +395,7 @@ export class SessionClient {
     this.frames += 1;
     this.events.push(...frame.events);
     if (frame.cursor.length > 0) this.cursor = frame.cursor;
+    this.notices.push(...frame.notices);
     for (const { body } of frame.notices)
       if (body.case === "goodbye") this.goodbyes.push(body.value);
     for (const reply of frame.replies) {

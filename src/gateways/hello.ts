@@ -12,6 +12,8 @@ export interface Greeting {
   readonly caller: Caller;
   /** Where the client resumes; undefined: from now on. */
   readonly afterPosition: number | undefined;
+  /** Its cursor lies beyond what this island knows: it must load anew, and begins with now. */
+  readonly isBeyondIsland: boolean;
 }
 
 /**
@@ -25,12 +27,17 @@ export async function checkHello(
 ): Promise<Greeting | Refusal> {
   const caller = await services.tokens.check(token);
   if (isRefusal(caller)) return caller;
-  if (hello.cursor.length === 0) return { caller, afterPosition: undefined };
-  const afterPosition = await checkCursor(services.context, hello.cursor);
-  return typeof afterPosition === "number" ? { caller, afterPosition } : afterPosition;
+  if (hello.cursor.length === 0) return { caller, afterPosition: undefined, isBeyondIsland: false };
+  const from = await checkCursor(services.context, hello.cursor);
+  if (typeof from === "number") return { caller, afterPosition: from, isBeyondIsland: false };
+  if (from === "beyondIsland") return { caller, afterPosition: undefined, isBeyondIsland: true };
+  return from;
 }
 
-async function checkCursor(context: GatewayContext, bytes: Uint8Array): Promise<number | Refusal> {
+async function checkCursor(
+  context: GatewayContext,
+  bytes: Uint8Array,
+): Promise<number | "beyondIsland" | Refusal> {
   const { replica } = context;
   const cursor = decodeCursor(bytes);
   if (cursor === undefined) return unknownCursor("it is not of the form that servers give");
@@ -41,6 +48,8 @@ async function checkCursor(context: GatewayContext, bytes: Uint8Array): Promise<
   const isUpToDate = await waitForRead(context);
   if (cursor.position <= replica.appliedPosition()) return cursor.position;
   if (isUpToDate) return unknownCursor("it lies in the future");
+  // What others have committed and this island does not know to be is shown as held.
+  if (context.island.islandState().open) return "beyondIsland";
   return refuse(
     RejectionCode.UNAVAILABLE,
     "This server is behind the one that gave the cursor. Try again, or ask another server.",

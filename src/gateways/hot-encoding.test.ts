@@ -75,6 +75,7 @@ describe("encoders by hand write what protobuf-es writes", () => {
         authorUsername: "ada",
         commandId: round === 1 ? new Uint8Array(0) : id(),
         content: contents[round % 3]!,
+        writtenMs: round % 2 === 0 ? 0n : BigInt(position()) * 1000n,
       });
       const event = create(EventSchema, { position: at, body: { case: "item", value: item } });
       const expected = asField(2, toBinary(EventSchema, event));
@@ -84,12 +85,12 @@ describe("encoders by hand write what protobuf-es writes", () => {
 
   it("know every field that these messages have", () => {
     const fields = (schema: DescMessage) => schema.fields.map(({ number }) => number);
-    expect(fields(CommandSchema)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    expect(fields(CommandSchema)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
     expect(fields(SendMessageSchema)).toEqual([1, 2]);
     expect(fields(SendMessageResponseSchema)).toEqual([1, 2, 3]);
     expect(fields(WriteReceiptSchema)).toEqual([1, 2, 3, 4]);
-    expect(fields(EventSchema)).toEqual([1, 2, 3, 4]);
-    expect(fields(TimelineItemSchema)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(fields(EventSchema)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(fields(TimelineItemSchema)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
   });
 
   it("leave nothing behind after a value that cannot be encoded", () => {

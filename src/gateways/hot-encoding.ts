@@ -100,4 +100,5 @@ function writeItem(w: BinaryWriter, item: TimelineItem): void {
   if (content.case === "body") w.uint32(sized(8)).string(content.value);
   else if (content.case === "joined") w.uint32(sized(9)).uint32(0);
   else if (content.case === "left") w.uint32(sized(10)).uint32(0);
+  if (item.writtenMs !== 0n) w.uint32(varint(11)).int64(item.writtenMs);
 }

@@ -15,10 +15,11 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
+import { callPeerKey } from "./calls.ts";
 import type { GatewayContext } from "./gateway-context.ts";
 import { answerPlain } from "./health.ts";
 import { checkBody, checkQuery } from "./request-check.ts";
-import { callPeerKey, type RpcServices, registerServices } from "./rpc.ts";
+import { type RpcServices, registerServices } from "./rpc.ts";
 
 /** A request of either version. */
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
@@ -85,7 +86,7 @@ async function answerRpc(
   const body: AsyncIterable<Uint8Array> = request.iterator({ destroyOnReturn: false });
   const plain = { ...universal, body };
   const contentType = (plain.header.get("content-type") ?? "").toLowerCase();
-  if (handler.method.methodKind !== "unary") {
+  if (handler.method.methodKind === "bidi_streaming") {
     // Frames are Protobuf; JSON could not be joined, and unary calls take JSON.
     if (contentType.endsWith("json")) failPlainly(response, 415, sessionNeedsProtobuf);
     else await universalResponseToNodeResponse(await handler(plain), response as ServerResponse);

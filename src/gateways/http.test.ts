@@ -219,20 +219,100 @@ describe("opening and closing the port", () => {
     const call = server.call("CreateRoom", { name: "deck" }, token);
     await expect.poll(() => server.replica.proposals).toBe(proposals + 1);
     const closing = server.gateway.close({ graceMs: 5_000 });
-    await expect(fetch(`${server.url}/livez`)).rejects.toThrow();
+    await expect(exchange("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")).rejects.toThrow();
     server.replica.answerHeld();
-    expect((await call).body["room"].name).toBe("deck");
+    const { body, headers } = await call;
+    expect([body["room"].name, headers.get("connection")]).toEqual(["deck", "close"]);
+    await closing;
+  });
+
+  it("answers UNAVAILABLE to what is unanswered near the end of the grace (R9)", async () => {
+    await start();
+    const token = await server.enter("ada");
+    server.replica.holdsAnswers = true;
+    const call = server.call("CreateRoom", { name: "deck" }, token);
+    await expect.poll(() => server.replica.proposals).toBeGreaterThan(2);
+    const closing = server.gateway.close({ graceMs: 500 });
+    const { status, headers } = await call;
+    expect([status, headers.get("retry-after")]).toEqual([503, "1"]);
     await closing;
   });
 
   it("cuts what is left when the grace is over", async () => {
     await start();
+    const socket = connect(server.port, server.host);
+    const path = "/chat.v1.ChatService/Register";
+    const ended = new Promise((resolve) => socket.once("close", resolve));
+    socket.on("error", () => {});
+    const headers = "Host: x\r\ncontent-length: 9\r\nexpect: 100-continue\r\n";
+    socket.write(`POST ${path} HTTP/1.1\r\n${headers}\r\n`);
+    const taken = await new Promise((resolve) => socket.once("data", resolve));
+    expect(String(taken)).toMatch(/^HTTP\/1.1 100/);
+    await server.gateway.close({ graceMs: 50 });
+    await ended;
+  });
+
+  it("sends clients of standing HTTP/1.1 connections elsewhere, with an answer (R9)", async () => {
+    await start();
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const ask = () =>
+      new Promise<{ status: number | undefined; connection: string | undefined }>(
+        (resolve, reject) => {
+          const path = "/chat.v1.ChatService/Register";
+          const headers = { "content-type": "application/json" };
+          const options = { agent, method: "POST", headers };
+          const request = httpRequest(`${server.url}${path}`, options, (response) => {
+            response.resume();
+            const { connection } = response.headers;
+            response.on("end", () => resolve({ status: response.statusCode, connection }));
+          });
+          request.on("error", reject);
+          request.end('{"username":"ada","password":"correct horse"}');
+        },
+      );
+    expect(await ask()).toEqual({ status: 200, connection: "keep-alive" });
+    const closing = server.gateway.close({ graceMs: 5_000 });
+    expect(await ask()).toEqual({ status: 503, connection: "close" });
+    await closing;
+    agent.destroy();
+  });
+
+  it("lets calls of an HTTP/2 connection end behind its GOAWAY (R9)", async () => {
+    await start();
     const token = await server.enter("ada");
     server.replica.holdsAnswers = true;
-    const call = server.call("CreateRoom", { name: "deck" }, token);
-    const failed = expect(call).rejects.toThrow();
-    await expect.poll(() => server.replica.proposals).toBeGreaterThan(2);
-    await server.gateway.close({ graceMs: 30 });
-    await failed;
+    const session = connectHttp2(server.url);
+    const goneAway = new Promise((resolve) => session.once("goaway", resolve));
+    const stream = session.request({
+      ":path": "/chat.v1.ChatService/CreateRoom",
+      ":method": "POST",
+      "content-type": "application/json",
+      authorization: `Bearer ${token}`,
+    });
+    stream.end('{"name":"deck"}');
+    const status = new Promise((resolve) =>
+      stream.once("response", (headers) => resolve(headers[":status"])),
+    );
+    await expect.poll(() => server.replica.proposals).toBe(3);
+    const closing = server.gateway.close({ graceMs: 5_000 });
+    await goneAway;
+    expect(session.closed).toBe(true);
+    server.replica.answerHeld();
+    expect(await status).toBe(200);
+    stream.resume();
+    await closing;
+  });
+
+  it("does not wait for connections on which nothing was ever said", async () => {
+    await start();
+    const socket = connect(server.port, server.host);
+    await new Promise((resolve) => socket.once("connect", resolve));
+    const ended = new Promise((resolve) => socket.once("close", resolve));
+    socket.on("error", () => {});
+    socket.resume();
+    const beganMs = performance.now();
+    await server.gateway.close({ graceMs: 60_000 });
+    await ended;
+    expect(performance.now() - beganMs).toBeLessThan(30_000);
   });
 });

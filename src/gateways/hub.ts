@@ -1,11 +1,14 @@
-// From applied commands to sessions: who is connected, who of them sees an event, and one flush per
-// turn for all. An event is encoded once; sessions that see the same events in a turn share the
-// same joined frame, so that a delivery costs one socket write and no copy. Who may see an event is
-// decided by its audience and not here.
-import type { ChatEvent, SessionId, UserId } from "../chat/index.ts";
-import type { AppliedCommand } from "../replica/index.ts";
-import { type EncodedEvent, encodeEvent, type Frame, packFrames } from "./frames.ts";
+// From applied commands and held items to sessions: who is connected, who of them sees an event,
+// and one flush per turn for all. An event is encoded once; sessions that see the same events in a
+// turn share the same joined frame, so that a delivery costs one socket write and no copy. Who may
+// see an event is decided by its audience and not here.
+import type { Audience, ChatEvent, ChatOutcome, SessionId, UserId } from "../chat/index.ts";
+import type { HeldItem } from "../proto/gen/cluster/v1/peer_pb.js";
+import type { AppliedCommand, IslandChange } from "../replica/index.ts";
+import { type EncodedEvent, encodeEvent, encodeNotice, type Frame, packFrames } from "./frames.ts";
 import type { GatewayContext } from "./gateway-context.ts";
+import { type HeldBoard, isSeenBy } from "./held-board.ts";
+import { TurnQueue } from "./turn-queue.ts";
 
 /** A session stream as the hub sees it. */
 export interface Receiver {
@@ -15,7 +18,20 @@ export interface Receiver {
   flush(): void;
   /** Its log-in session was ended; it sees nothing more. */
   handleSessionEnded(): void;
+  /** An encoded notice for everybody. */
+  handleNotice(notice: Uint8Array): void;
+  /** Bytes that its client has not taken yet. */
+  queuedBytes(): number;
+  /** Its session was opened on an island and has no id of its own yet. */
+  readonly isOfIsland: boolean;
+  /** The log-in of an island may have been merged, or refused. */
+  handleIslandMerged(): void;
 }
+
+/** Held items that are given to one session in one turn. */
+const heldSliceItems = 128;
+/** How long a session that does not read waits for more of them. */
+const heldPauseMs = 20;
 
 /**
  * The events of one turn up to a point, as a path from the root of a tree: receivers that saw the
@@ -73,6 +89,8 @@ class Seat {
   liveAfterPosition = Number.POSITIVE_INFINITY;
   /** What it has seen in this turn. */
   run: EventRun | undefined;
+  /** Held items that it has yet to be given, before any newer ones. */
+  heldBacklog: HeldItem[] = [];
   isFlushDue = false;
 
   constructor(receiver: Receiver) {
@@ -86,22 +104,42 @@ export class Hub {
   readonly #seats = new Map<Receiver, Seat>();
   // By user, since audiences name users. No empty set is kept.
   readonly #seatsByUser = new Map<UserId, Set<Seat>>();
-  readonly #unsubscribe: () => void;
+  /** Those whose log-in is held by an island. */
+  readonly #ofIsland = new Set<Receiver>();
+  readonly #board: HeldBoard;
+  readonly #heldTurns: TurnQueue;
+  readonly #unsubscribe: readonly (() => void)[];
   #root = new EventRun();
   #due: Seat[] = [];
   #isFlushScheduled = false;
+  #isMergeCheckScheduled = false;
   // Invariant: all events up to here are in a run or have been flushed.
   #position: number;
 
-  constructor(context: GatewayContext) {
+  constructor(context: GatewayContext, board: HeldBoard) {
+    const { clock, limits, replica, island } = context;
     this.#context = context;
-    this.#position = context.replica.appliedPosition();
-    this.#unsubscribe = context.replica.subscribe((applied) => this.#dispatch(applied));
+    this.#board = board;
+    this.#heldTurns = new TurnQueue({
+      clock,
+      turnMs: limits.queryTurnMs,
+      waitingMax: limits.queriesWaitingMax,
+    });
+    this.#position = replica.appliedPosition();
+    this.#unsubscribe = [
+      replica.subscribe((applied) => this.#dispatch(applied)),
+      island.subscribeIsland((change) => this.#handleIsland(change)),
+    ];
   }
 
-  /** Stops hearing of applied commands. */
+  /** Stops hearing of applied commands and islands. */
   close(): void {
-    this.#unsubscribe();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+  }
+
+  /** Tells everybody. */
+  notifyAll(notice: Uint8Array): void {
+    for (const { receiver } of [...this.#seats.values()]) receiver.handleNotice(notice);
   }
 
   /**
@@ -114,6 +152,7 @@ export class Hub {
     const ofUser = this.#seatsByUser.get(receiver.userId);
     if (ofUser === undefined) this.#seatsByUser.set(receiver.userId, new Set([seat]));
     else ofUser.add(seat);
+    if (receiver.isOfIsland) this.#ofIsland.add(receiver);
   }
 
   /** Forgets a receiver; harmless for one that is not there. */
@@ -121,6 +160,7 @@ export class Hub {
     const seat = this.#seats.get(receiver);
     if (seat === undefined) return;
     this.#seats.delete(receiver);
+    this.#ofIsland.delete(receiver);
     const ofUser = this.#seatsByUser.get(receiver.userId);
     ofUser?.delete(seat);
     if (ofUser?.size === 0) this.#seatsByUser.delete(receiver.userId);
@@ -128,11 +168,14 @@ export class Hub {
 
   /**
    * From now on the receiver sees events, those after `afterPosition`, which must be applied
-   * already.
+   * already, and everything that is held.
    */
   goLive(receiver: Receiver, afterPosition: number): void {
     const seat = this.#seats.get(receiver);
-    if (seat !== undefined) seat.liveAfterPosition = afterPosition;
+    if (seat === undefined) return;
+    seat.liveAfterPosition = afterPosition;
+    seat.heldBacklog = [...this.#context.island.heldItems()];
+    this.#feedHeld(seat);
   }
 
   /** Makes sure that the receiver is flushed at the end of this turn. */
@@ -171,11 +214,14 @@ export class Hub {
     );
   }
 
-  #dispatch(applied: readonly AppliedCommand<unknown, ChatEvent>[]): void {
-    for (const { position, events } of applied) {
+  #dispatch(applied: readonly AppliedCommand<ChatOutcome, ChatEvent>[]): void {
+    let mayMergeLogIns = false;
+    for (const { position, events, outcome } of applied) {
       for (const chatEvent of events) this.#dispatchEvent(chatEvent, position);
       this.#position = position;
+      mayMergeLogIns ||= outcome.kind === "rejected" || outcome.answer.kind === "sessionOpened";
     }
+    if (mayMergeLogIns) this.#checkMergesSoon();
   }
 
   #dispatchEvent(chatEvent: ChatEvent, position: number): void {
@@ -191,6 +237,10 @@ export class Hub {
       seat.run = (seat.run ?? this.#root).next(encoded);
       this.#makeDue(seat);
     };
+    this.#eachSeat(audience, give);
+  }
+
+  #eachSeat(audience: Audience, give: (seat: Seat) => void): void {
     if (audience.kind === "everyone") {
       for (const seat of this.#seats.values()) give(seat);
     } else if (audience.users.size <= this.#seatsByUser.size) {
@@ -200,6 +250,70 @@ export class Hub {
         if (audience.users.has(userId)) seats.forEach(give);
       }
     }
+  }
+
+  #handleIsland(change: IslandChange): void {
+    if (change.kind === "held") {
+      for (const item of change.items) this.#dispatchHeld(item);
+      return;
+    }
+    const servers = change.kind === "opened" ? change.servers : 0;
+    const value = { open: change.kind === "opened", servers };
+    this.notifyAll(encodeNotice({ case: "island", value }));
+  }
+
+  #dispatchHeld(item: HeldItem): void {
+    const view = this.#board.view(item);
+    if (view === undefined) return;
+    this.#eachSeat(view.audience, (seat) => {
+      if (!Number.isFinite(seat.liveAfterPosition)) return;
+      if (seat.heldBacklog.length > 0) seat.heldBacklog.push(item);
+      else this.#giveHeld(seat, view.event);
+    });
+  }
+
+  #giveHeld(seat: Seat, event: EncodedEvent): void {
+    seat.run = (seat.run ?? this.#root).next(event);
+    this.#makeDue(seat);
+  }
+
+  /** Gives what was held before in slices, as fast as the client reads. */
+  #feedHeld(seat: Seat): void {
+    if (seat.heldBacklog.length === 0 || !this.#seats.has(seat.receiver)) return;
+    const { clock, limits } = this.#context;
+    const isReading = seat.receiver.queuedBytes() <= limits.frameBytesTarget;
+    if (isReading && this.#heldTurns.add(() => this.#feedHeldSlice(seat))) return;
+    clock.setTimer(heldPauseMs, () => this.#feedHeld(seat));
+  }
+
+  #feedHeldSlice(seat: Seat): void {
+    if (!this.#seats.has(seat.receiver)) return;
+    let bytes = 0;
+    let items = 0;
+    for (const item of seat.heldBacklog) {
+      if (items === heldSliceItems || bytes > this.#context.limits.frameBytesTarget) break;
+      items += 1;
+      const view = this.#board.view(item);
+      if (view === undefined || !isSeenBy(view.audience, seat.receiver.userId)) continue;
+      bytes += view.event.bytes.length;
+      this.#giveHeld(seat, view.event);
+    }
+    seat.heldBacklog = seat.heldBacklog.slice(items);
+    // What was given is sent first, so that it counts among what the client has yet to read.
+    this.#context.clock.setSoon(() => this.#feedHeld(seat));
+  }
+
+  /** Not at once: the replica may still count as held what it is telling of. */
+  #checkMergesSoon(): void {
+    if (this.#isMergeCheckScheduled || this.#ofIsland.size === 0) return;
+    this.#isMergeCheckScheduled = true;
+    this.#context.clock.setSoon(() => {
+      this.#isMergeCheckScheduled = false;
+      for (const receiver of [...this.#ofIsland]) {
+        receiver.handleIslandMerged();
+        if (!receiver.isOfIsland) this.#ofIsland.delete(receiver);
+      }
+    });
   }
 
   #endSession(userId: UserId, sessionId: number): void {

@@ -29,9 +29,9 @@ export interface InProcessGateway {
   openSession(sink: BytesSink, token?: string): InProcessSession;
   /** All unary calls of ChatService and AdminService. */
   readonly transport: Transport;
-  /** Sessions take no more requests and end as soon as they have answered. */
+  /** Takes no more requests; sessions end as soon as they have answered. */
   drain(): void;
-  /** Sessions end now; nothing is heard of the replica any more. */
+  /** What is open is answered and ends now; nothing is heard of the replica any more. */
   close(): void;
 }
 
@@ -54,10 +54,10 @@ export function createInProcessGateway(options: GatewayOptions): InProcessGatewa
       };
     },
     transport: createRouterTransport((router) => registerServices(router, services)),
-    drain: () => services.sessions.drain(),
+    drain: () => services.departure.drain(),
     close: () => {
-      services.sessions.leave();
-      services.hub.close();
+      services.departure.leave();
+      services.close();
     },
   };
 }

@@ -106,6 +106,12 @@ export interface GatewayLimits {
    * 10,000.
    */
   readonly tokensRememberedMax: number;
+  /** Backups that are taken from this server at once; each holds a snapshot open. Default 2. */
+  readonly backupsMax: number;
+  /** How long a backup waits for its caller to take a piece before it ends. Default 60,000. */
+  readonly backupStallMs: number;
+  /** How often the list of servers is looked at, to tell clients of changes. Default 1,000. */
+  readonly serversPollMs: number;
   /** Milliseconds that an overloaded or unavailable server asks a client to wait. Default 200. */
   readonly retryAfterMs: number;
 }
@@ -143,5 +149,8 @@ export const defaultGatewayLimits: GatewayLimits = {
   accountPerSecondPerUsername: 0.5,
   rateKeysMax: 10_000,
   tokensRememberedMax: 10_000,
+  backupsMax: 2,
+  backupStallMs: 60_000,
+  serversPollMs: 1_000,
   retryAfterMs: 200,
 };

@@ -1,7 +1,11 @@
 // One TCP port for HTTP/1.1 and HTTP/2 without TLS: looks at a connection's first bytes and hands
 // it to the fitting server of Node. Bounds connections, headers and idle time. Knows nothing of
 // what is asked.
-import { createServer as createHttp1Server, type IncomingMessage } from "node:http";
+import {
+  createServer as createHttp1Server,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
 import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import { createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -45,6 +49,12 @@ const connectionsOverMax = 64;
 /** How long such a socket has to read it. */
 const turnAwayMs = 1_000;
 const closePollMs = 20;
+/**
+ * How long HTTP/1.1 connections without a request stay open when the port closes. Nothing in
+ * HTTP/1.1 tells a client beforehand, and a request that meets the end of its connection fails: so
+ * who asks often gets an answer first, with `connection: close` (RFC 9112 §9.6).
+ */
+const idleGraceMs = 250;
 
 /** The client port. */
 export class Port {
@@ -54,8 +64,13 @@ export class Port {
   readonly #http1;
   readonly #http2;
   readonly #sockets = new Set<Socket>();
+  /** Those of which nothing has come yet. */
+  readonly #silentSockets = new Set<Socket>();
   readonly #socketsByAddress = new Map<string, number>();
   readonly #http2Sessions = new Set<ServerHttp2Session>();
+  /** Answers over HTTP/1.1 that are not finished. */
+  readonly #http1Responses = new Set<ServerResponse>();
+  #isClosing = false;
 
   constructor(context: GatewayContext, handlers: PortHandlers) {
     this.#context = context;
@@ -85,15 +100,26 @@ export class Port {
     });
   }
 
-  /** Takes no more connections, lets what is under way end, and cuts the rest after `graceMs`. */
+  /**
+   * Takes no more connections, lets what is under way end, and cuts the rest after `graceMs`.
+   * Clients are told to take their next request elsewhere: over HTTP/2 by GOAWAY (RFC 9113 §6.8),
+   * over HTTP/1.1 with the next answer.
+   */
   close({ graceMs }: { readonly graceMs: number }): Promise<void> {
     const { clock } = this.#context;
-    const endMs = clock.monotonicMs() + graceMs;
+    const beganMs = clock.monotonicMs();
+    const endMs = beganMs + graceMs;
+    const idleEndMs = beganMs + Math.min(idleGraceMs, graceMs / 2);
+    this.#isClosing = true;
     this.#server.close();
     for (const session of this.#http2Sessions) session.close();
+    for (const response of this.#http1Responses) announceClose(response);
     return new Promise((resolve) => {
       const poll = () => {
-        this.#http1.closeIdleConnections();
+        if (clock.monotonicMs() >= idleEndMs) {
+          this.#http1.closeIdleConnections();
+          for (const socket of this.#silentSockets) socket.destroy();
+        }
         if (this.#sockets.size > 0 && clock.monotonicMs() < endMs) {
           clock.setTimer(closePollMs, poll);
           return;
@@ -120,7 +146,12 @@ export class Port {
         connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
         requireHostHeader: true,
       },
-      (request, response) => this.#handlers.handleRequest(request, response),
+      (request, response) => {
+        this.#http1Responses.add(response);
+        response.once("close", () => this.#http1Responses.delete(response));
+        if (this.#isClosing) announceClose(response);
+        this.#handlers.handleRequest(request, response);
+      },
     );
     server.on("upgrade", (request, socket, head) => {
       socket.on("error", () => socket.destroy());
@@ -176,6 +207,7 @@ export class Port {
       });
     });
     this.#http2Sessions.add(session);
+    if (this.#isClosing) session.close();
     const stopPinging = this.#pingHttp2(session);
     session.on("error", (error) => logger.debug({ error: error.message }, "HTTP/2 failed"));
     session.once("close", () => {
@@ -244,6 +276,7 @@ export class Port {
   #tellApart(socket: Socket): void {
     const { clock, limits } = this.#context;
     const timer = clock.setTimer(limits.firstByteTimeoutMs, () => socket.destroy());
+    this.#silentSockets.add(socket);
     let head: Buffer | undefined;
     const look = () => {
       const chunk: Buffer | null = socket.read();
@@ -253,17 +286,26 @@ export class Port {
       const isHttp2 = head.compare(http2Preface, 0, compared, 0, compared) === 0;
       if (isHttp2 && compared < http2Preface.length) return;
       timer.cancel();
+      this.#silentSockets.delete(socket);
       socket.off("readable", look);
       // Only now: bytes put back while "readable" is heard would be announced again at once.
       socket.unshift(head);
       (isHttp2 ? this.#http2 : this.#http1).emit("connection", socket);
     };
     socket.on("readable", look);
-    socket.once("close", () => timer.cancel());
+    socket.once("close", () => {
+      timer.cancel();
+      this.#silentSockets.delete(socket);
+    });
     socket.once("end", () => {
       if (head === undefined) socket.destroy();
     });
   }
+}
+
+/** The connection ends after this answer, and its client knows. */
+function announceClose(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader("connection", "close");
 }
 
 function listenError(error: NodeJS.ErrnoException, { host, port }: ListenAddress): ListenError {

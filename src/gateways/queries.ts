@@ -9,9 +9,10 @@ import { type TimelineItem, TimelineItemSchema } from "../proto/gen/chat/v1/even
 import type { ReplyBody } from "./commands.ts";
 import { isRefusal, type Refusal, refusalOf, refuse } from "./errors.ts";
 import type { Caller, GatewayContext } from "./gateway-context.ts";
+import type { HeldBoard } from "./held-board.ts";
 import { refuseUnsure, roomNameOf } from "./rooms.ts";
 import { TurnQueue } from "./turn-queue.ts";
-import { waitForPosition, waitForRead } from "./waits.ts";
+import { waitForRead, waitToRead } from "./waits.ts";
 
 /** A request of a session or a unary call that only reads. */
 export type ReadRequest = Extract<
@@ -30,10 +31,12 @@ const timelinePageBytesMax = 524_288;
 /** Answers reads in their turn. */
 export class QueryDesk {
   readonly #context: GatewayContext;
+  readonly #board: HeldBoard;
   readonly #turns: TurnQueue;
 
-  constructor(context: GatewayContext) {
+  constructor(context: GatewayContext, board: HeldBoard) {
     this.#context = context;
+    this.#board = board;
     const { queryTurnMs, queriesWaitingMax } = context.limits;
     this.#turns = new TurnQueue({
       clock: context.clock,
@@ -47,10 +50,14 @@ export class QueryDesk {
     const position = request.value.atLeastPosition;
     if (position > BigInt(this.#context.replica.appliedPosition())) {
       void this.#submitLater(caller, request, done);
-      return;
+    } else {
+      this.#takeTurn(caller, request, done);
     }
+  }
+
+  #takeTurn(caller: Caller, request: ReadRequest, done: (answer: Answer) => void): void {
     const isTaken = this.#turns.add(() => {
-      const answer = answerRead(this.#context, caller, request);
+      const answer = this.#read(caller, request);
       if (isRefusal(answer) && answer.code === RejectionCode.UNKNOWN_ROOM) {
         void this.#lookAgain(caller, request, done);
       } else {
@@ -70,9 +77,9 @@ export class QueryDesk {
       done(refuse(RejectionCode.INVALID_ARGUMENT, "at_least_position is no position of any log."));
       return;
     }
-    const behind = await waitForPosition(this.#context, Number(position));
+    const behind = await waitToRead(this.#context, Number(position));
     if (behind !== undefined) done(behind);
-    else this.submit(caller, request, done);
+    else this.#takeTurn(caller, request, done);
   }
 
   /** A room made a moment ago on another server may not have come here yet. */
@@ -83,11 +90,25 @@ export class QueryDesk {
   ): Promise<void> {
     const isUpToDate = await waitForRead(this.#context);
     const isTaken = this.#turns.add(() => {
-      const answer = answerRead(this.#context, caller, request);
+      const answer = this.#read(caller, request);
       const isUnknown = isRefusal(answer) && answer.code === RejectionCode.UNKNOWN_ROOM;
       done(isUnknown && !isUpToDate ? refuseUnsure(this.#context) : answer);
     });
     if (!isTaken) done(this.#overloaded());
+  }
+
+  #read(caller: Caller, request: ReadRequest): Answer {
+    const context = this.#context;
+    switch (request.case) {
+      case "readTimeline":
+        return readTimeline(context, this.#board, { caller, ask: request.value });
+      case "listRooms":
+        return listRooms(context, caller, request.value);
+      case "listPeople":
+        return listPeople(context, request.value);
+      default:
+        return assertNever(request, "read request");
+    }
   }
 
   #overloaded(): Refusal {
@@ -99,23 +120,10 @@ export class QueryDesk {
   }
 }
 
-function answerRead(context: GatewayContext, caller: Caller, request: ReadRequest): Answer {
-  switch (request.case) {
-    case "readTimeline":
-      return readTimeline(context, caller, request.value);
-    case "listRooms":
-      return listRooms(context, caller, request.value);
-    case "listPeople":
-      return listPeople(context, request.value);
-    default:
-      return assertNever(request, "read request");
-  }
-}
-
 function readTimeline(
   context: GatewayContext,
-  caller: Caller,
-  ask: Extract<ReadRequest, { case: "readTimeline" }>["value"],
+  board: HeldBoard,
+  { caller, ask }: { caller: Caller; ask: Extract<ReadRequest, { case: "readTimeline" }>["value"] },
 ): Answer {
   const room = roomNameOf(ask.room);
   if ("kind" in room) return room;
@@ -125,7 +133,11 @@ function readTimeline(
   const page = context.chat.readTimeline(caller.userId, { room, beforeNumber, afterNumber, limit });
   if ("kind" in page) return refusalOf(page);
   const items = cutToBytes(page.items, afterNumber > 0 ? "oldest" : "newest");
-  return { case: "readTimeline", value: { room: page.room, items, position: here(context) } };
+  const isNewest = beforeNumber === 0 && afterNumber === 0;
+  const held = isNewest ? board.ofRoom(caller.userId, page.room.roomId, timelinePageBytesMax) : [];
+  const setAside = [...page.setAside];
+  const position = here(context);
+  return { case: "readTimeline", value: { room: page.room, items, position, held, setAside } };
 }
 
 function listRooms(

@@ -1,4 +1,4 @@
-// Looks at the bytes of unary requests before connect-es decodes them, since connect-es answers
+// Looks at the bytes of single requests before connect-es decodes them, since connect-es answers
 // "internal error" to undecodable Protobuf, replaces invalid UTF-8 in JSON by U+FFFD, and gives
 // errors without a detail. Session streams are not checked here: their frames are decoded in
 // session code, which answers for itself.
@@ -32,7 +32,7 @@ export async function* checkBody(
     chunks.push(chunk);
   }
   const whole = Buffer.concat(chunks, bytes);
-  const isEnveloped = expected.contentType.startsWith("application/grpc");
+  const isEnveloped = /^application\/(grpc|connect\+)/.test(expected.contentType);
   const isJson = /[/+]json\b/.test(expected.contentType);
   const message = isEnveloped ? openEnvelope(whole) : whole;
   if (message !== undefined) checkMessage(message, expected.method, isJson ? "json" : "binary");

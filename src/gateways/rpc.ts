@@ -1,40 +1,22 @@
-// ChatService and AdminService over Connect, gRPC and gRPC-Web: from calls to accounts, commands,
-// queries and sessions. Nothing is decided here but who may call; every refusal becomes an error by
-// the table in errors.ts.
-import {
-  ConnectError,
-  type ConnectRouter,
-  createContextKey,
-  type HandlerContext,
-} from "@connectrpc/connect";
+// ChatService over Connect, gRPC and gRPC-Web: from calls to accounts, commands, queries and
+// sessions. Nothing is decided here but who may call; every refusal becomes an error by the table
+// in errors.ts.
+import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
 import { assert } from "../base/assert.ts";
 import { ChatService } from "../proto/gen/chat/v1/api_pb.js";
-import { AdminService } from "../proto/gen/cluster/v1/admin_pb.js";
 import type { Accounts } from "./accounts.ts";
+import { type AdminServices, registerAdminService } from "./admin-rpc.ts";
+import { answerCall, callPeerKey } from "./calls.ts";
 import { CommandLane, type ReplyBody, type WriteRequest } from "./commands.ts";
-import { isRefusal, type Refusal, toConnectError } from "./errors.ts";
+import { isRefusal, type Refusal } from "./errors.ts";
 import type { Caller } from "./gateway-context.ts";
 import type { ReadRequest } from "./queries.ts";
 import type { FrameSink, Session, SessionServices } from "./session.ts";
 import { serveStream } from "./stream-session.ts";
 import { bearerToken } from "./tokens.ts";
 
-/** Who is at the other end of a call. */
-export interface CallPeer {
-  /** IP address. */
-  readonly address: string;
-  /** Cuts the call without ceremony. */
-  destroy(): void;
-}
-
-/** Where the HTTP side leaves the peer for the handlers. */
-export const callPeerKey = createContextKey<CallPeer>(
-  { address: "", destroy() {} },
-  { description: "peer of the call" },
-);
-
 /** What the handlers call. */
-export interface RpcServices extends SessionServices {
+export interface RpcServices extends SessionServices, AdminServices {
   readonly accounts: Accounts;
   readonly openSession: (sink: FrameSink, token: string | undefined) => Session;
 }
@@ -43,14 +25,15 @@ export interface RpcServices extends SessionServices {
 export function registerServices(router: ConnectRouter, services: RpcServices): void {
   const { accounts, context } = services;
   const { replica } = context;
+  const answer = <T extends object>(call: HandlerContext, work: () => Promise<T | Refusal>) =>
+    answerCall(services, call, work);
   router.service(ChatService, {
     register: (request, call) =>
-      answer(call, accounts.register(request, call.values.get(callPeerKey).address)),
+      answer(call, () => accounts.register(request, call.values.get(callPeerKey).address)),
     logIn: (request, call) =>
-      answer(call, accounts.logIn(request, call.values.get(callPeerKey).address)),
+      answer(call, () => accounts.logIn(request, call.values.get(callPeerKey).address)),
     logOut: (request, call) =>
-      answer(
-        call,
+      answer(call, () =>
         authenticated(services, call, (caller) => accounts.logOut(request, caller)),
       ),
     listServers: () => ({ addresses: replica.clientAddresses() }),
@@ -69,7 +52,7 @@ export function registerServices(router: ConnectRouter, services: RpcServices): 
       );
     },
   });
-  router.service(AdminService, { status: () => replica.status() });
+  registerAdminService(router, services);
 }
 
 type ReplyValue<Case> = NonNullable<Extract<ReplyBody, { case: Case }>["value"]>;
@@ -83,7 +66,7 @@ async function read<Case extends ReadRequest["case"]>(
     new Promise<ReplyBody | Refusal>((resolve) =>
       services.queries.submit(caller, request as ReadRequest, resolve),
     );
-  const body = await answer(call, authenticated(services, call, ask));
+  const body = await answerCall(services, call, () => authenticated(services, call, ask));
   return replyValue(request.case, body);
 }
 
@@ -96,7 +79,7 @@ async function write<Case extends WriteRequest["case"]>(
     new Promise<ReplyBody | Refusal>((resolve) =>
       new CommandLane(services.context, caller).submit(request as WriteRequest, resolve),
     );
-  const body = await answer(call, authenticated(services, call, ask));
+  const body = await answerCall(services, call, () => authenticated(services, call, ask));
   return replyValue(request.case, body);
 }
 
@@ -117,21 +100,3 @@ async function authenticated<T extends object>(
 }
 
 /** The result, or a thrown Connect error for a refusal; no later than the caller's own deadline. */
-async function answer<T extends object>(
-  call: HandlerContext,
-  work: Promise<T | Refusal>,
-): Promise<T> {
-  const result = await beforeDeadline(call, work);
-  if (isRefusal(result)) throw toConnectError(result);
-  return result;
-}
-
-function beforeDeadline<T>(call: HandlerContext, work: Promise<T>): Promise<T> {
-  if (call.timeoutMs() === undefined) return work;
-  return new Promise<T>((resolve, reject) => {
-    const handleAbort = () => reject(ConnectError.from(call.signal.reason));
-    if (call.signal.aborted) handleAbort();
-    call.signal.addEventListener("abort", handleAbort, { once: true });
-    work.then(resolve, reject).finally(() => call.signal.removeEventListener("abort", handleAbort));
-  });
-}

@@ -1,7 +1,8 @@
-// Everything of the gateway that needs cryptography, behind one port: password hashes (argon2id)
-// and token signatures (JWT, RFC 7519, HS256). The libraries work on other threads, in an order
-// that does not repeat, so the simulator brings its own. What a token says and when a password is
-// checked is not here.
+// Everything of the gateway that needs cryptography, behind one port: password hashes (argon2id),
+// token signatures (JWT, RFC 7519, HS256) and plain HMACs. The libraries work on other threads, in
+// an order that does not repeat, so the simulator brings its own. What a token says and when a
+// password is checked is not here.
+import { createHmac } from "node:crypto";
 import { hash, verify } from "@node-rs/argon2";
 import { jwtVerify, SignJWT } from "jose";
 
@@ -18,6 +19,8 @@ export interface Secrets {
   signToken(payload: TokenPayload, key: Uint8Array): Promise<string>;
   /** What a token says; undefined where it was not signed under this key. */
   readToken(token: string, key: Uint8Array): Promise<TokenPayload | undefined>;
+  /** HMAC-SHA256 (RFC 2104); 32 bytes. */
+  mac(key: Uint8Array, content: Uint8Array): Uint8Array;
 }
 
 /**
@@ -40,5 +43,11 @@ export function createSecrets(): Secrets {
         return undefined;
       }
     },
+    mac: hmacSha256,
   };
+}
+
+/** HMAC-SHA256 (RFC 2104); 32 bytes. */
+export function hmacSha256(key: Uint8Array, content: Uint8Array): Uint8Array {
+  return createHmac("sha256", key).update(content).digest();
 }

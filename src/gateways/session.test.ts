@@ -308,6 +308,22 @@ describe("ended sessions (C1, S3)", () => {
   });
 });
 
+describe("a change of servers (R2)", () => {
+  it("is told to every session", async () => {
+    await start({ serversPollMs: 5 });
+    const client = await enterSession(server, await server.enter("ada"));
+    const quiet = await server.connect();
+    await quiet.hello(await server.enter("bob"), { subscribe: false });
+    const addresses = [...server.replica.addresses, "http://127.0.0.1:4803"];
+    server.replica.addresses = addresses;
+    const expected = { case: "servers", value: { addresses } };
+    for (const one of [client, quiet]) {
+      await one.until(() => one.notices.length > 0);
+      expect(one.notices[0]?.body).toMatchObject(expected);
+    }
+  });
+});
+
 describe("a server that stops (R9)", () => {
   it("says goodbye to the idle at once, and to others after their answers", async () => {
     await start();
@@ -320,6 +336,8 @@ describe("a server that stops (R9)", () => {
     const closing = server.gateway.close({ graceMs: 5_000 });
     expect((await idle.closed).code).toBe(1001);
     expect(idle.goodbyes).toMatchObject([{ code: UNAVAILABLE }]);
+    const servers = { case: "servers", value: { addresses: ["http://127.0.0.1:4802"] } };
+    expect(idle.notices.map(({ body }) => body)).toMatchObject([servers, { case: "goodbye" }]);
     expect(codeOf(await busy.ask({ case: "ping", value: {} }))).toBe(UNAVAILABLE);
     server.replica.answerHeld();
     expect((await reply).body.case).toBe("sendMessage");
@@ -327,13 +345,17 @@ describe("a server that stops (R9)", () => {
     await closing;
   });
 
-  it("says goodbye to all before the grace is over", async () => {
+  it("says goodbye to all before the grace is over, and leaves nothing unanswered", async () => {
     await start();
     const client = await enterSession(server, await server.enter("ada"));
     server.replica.holdsAnswers = true;
-    void client.say(1, "x");
-    await expect.poll(() => server.replica.proposals).toBeGreaterThan(2);
+    const replies = [client.say(1, "x"), client.say(1, "y")];
+    await expect.poll(() => server.replica.proposals).toBe(4);
     await server.gateway.close({ graceMs: 200 });
     expect((await client.closed).code).toBe(1001);
+    expect((await Promise.all(replies)).map(codeOf)).toEqual([UNAVAILABLE, UNAVAILABLE]);
+    // Too late for this client, which asks elsewhere.
+    server.replica.answerHeld();
+    expect(client.replies).toHaveLength(3);
   });
 });

@@ -2,15 +2,16 @@
 // events. The first request is the hello; the stream goes live when what the client has missed is
 // replayed. Knows no sockets.
 
-import type { SessionId, UserId } from "../chat/index.ts";
+import { islandSessionId, type SessionId, type UserId } from "../chat/index.ts";
 import type { Timer } from "../io/clock.ts";
 import { type ClientRequest, RejectionCode } from "../proto/gen/chat/v1/api_pb.js";
 import { CommandLane, type ReplyBody } from "./commands.ts";
+import { leavingRefusal } from "./departure.ts";
 import { isRefusal, type Refusal, refuse, webSocketCloseCode } from "./errors.ts";
 import {
   type EncodedEvent,
   encodeCursorField,
-  encodeGoodbye,
+  encodeNotice,
   encodeReply,
   encodeSent,
   Frame,
@@ -60,6 +61,7 @@ export interface SessionServices {
 export class Session implements Receiver {
   userId: UserId = 0;
   sessionId: SessionId = 0;
+  #islandNonce: bigint | undefined;
   readonly #services: SessionServices;
   readonly #sink: FrameSink;
   /** Token that the transport carried, if any. */
@@ -75,6 +77,7 @@ export class Session implements Receiver {
   /** Requests that came behind the hello before it was answered. */
   #behindHello: ClientRequest[] = [];
   #stopReplay: (() => void) | undefined;
+  /** Encoded replies and notices. */
   #replies: Uint8Array[] = [];
   /** Replayed events that are sent before any live ones. */
   #replayed: readonly EncodedEvent[] = [];
@@ -165,6 +168,30 @@ export class Session implements Receiver {
     this.#end(refuse(RejectionCode.UNAUTHENTICATED, "This session was ended by a log-out."));
   }
 
+  /** Its session was opened on an island and has no id of its own yet. */
+  get isOfIsland(): boolean {
+    return this.sessionId === islandSessionId;
+  }
+
+  /** Gets the id of a session that an island had opened, or learns that it came to nothing. */
+  handleIslandMerged(): void {
+    const caller = this.#services.tokens.currentCaller(this.#caller());
+    if (isRefusal(caller)) this.handleSessionEnded();
+    else this.sessionId = caller.sessionId;
+  }
+
+  /** Something is said to everybody. Who is not in yet learns it from its welcome. */
+  handleNotice(notice: Uint8Array): void {
+    if (this.#state !== "open") return;
+    this.#replies.push(notice);
+    this.#requestFlush();
+  }
+
+  /** Bytes that the client has not taken yet. */
+  queuedBytes(): number {
+    return this.#sink.queuedBytes();
+  }
+
   /**
    * The server is stopping: takes no more requests and ends as soon as those at hand are answered.
    */
@@ -173,8 +200,9 @@ export class Session implements Receiver {
     this.#maybeFinish();
   }
 
-  /** The server stops now. */
+  /** The server stops now: nothing that was asked is left without an answer. */
   leave(): void {
+    for (const requestId of [...this.#open]) this.#reject(requestId, this.#leaving());
     this.#end(this.#leaving(), goingAway);
   }
 
@@ -270,20 +298,25 @@ export class Session implements Receiver {
     }
     this.userId = greeting.caller.userId;
     this.sessionId = greeting.caller.sessionId;
+    this.#islandNonce = greeting.caller.islandNonce;
     this.#lane = new CommandLane(this.#services.context, greeting.caller);
     this.#services.hub.add(this);
     // The session may have been ended between the check and the line above.
-    const ended = this.#services.tokens.checkSession(greeting.caller);
-    if (ended !== undefined) {
-      this.#reject(requestId, ended);
-      this.#end(ended);
-    } else if (!hello.subscribe) {
+    // Or have got its own id, as those of islands do.
+    const current = this.#services.tokens.currentCaller(greeting.caller);
+    if (isRefusal(current)) {
+      this.#reject(requestId, current);
+      this.#end(current);
+      return;
+    }
+    this.sessionId = current.sessionId;
+    if (!hello.subscribe) {
       this.#welcome(requestId, { isRecovered: true, untilPosition: undefined });
     } else if (greeting.afterPosition === undefined) {
       const untilPosition = this.#services.context.replica.appliedPosition();
-      this.#welcome(requestId, { isRecovered: true, untilPosition });
+      this.#welcome(requestId, { isRecovered: !greeting.isBeyondIsland, untilPosition });
     } else {
-      this.#replay(requestId, greeting.caller, greeting.afterPosition);
+      this.#replay(requestId, current, greeting.afterPosition);
     }
   }
 
@@ -308,7 +341,7 @@ export class Session implements Receiver {
   ): void {
     if (this.#isOver()) return;
     const { context, hub } = this.#services;
-    const { replica, chat } = context;
+    const { replica, chat, island } = context;
     if (welcome.untilPosition !== undefined) hub.goLive(this, welcome.untilPosition);
     this.#state = "open";
     const person = chat.person(this.userId);
@@ -318,6 +351,7 @@ export class Session implements Receiver {
       addresses: replica.clientAddresses(),
       serverId: replica.replicaId(),
       position,
+      island: island.islandState().open,
       ...(person && { person }),
     };
     this.#answer(requestId, { case: "welcome", value });
@@ -327,8 +361,8 @@ export class Session implements Receiver {
   }
 
   #answer(requestId: number, answer: ReplyBody | Refusal): void {
-    this.#open.delete(requestId);
-    if (this.#state === "ended") return;
+    // What was refused because the server leaves may be answered all the same, too late.
+    if (!this.#open.delete(requestId) || this.#state === "ended") return;
     if (isRefusal(answer)) {
       this.#reject(requestId, answer);
     } else {
@@ -375,10 +409,16 @@ export class Session implements Receiver {
 
   #sayGoodbye(ending: StreamEnding): void {
     const { code, message, retryAfterMs } = ending.refusal;
-    const parts = [encodeGoodbye({ code, message, retryAfterMs })];
+    const { replica } = this.#services.context;
+    const parts: Uint8Array[] = [];
+    if (ending.closeCode === goingAway) {
+      // Where to go on: at any server but this one, which comes first in the list.
+      const addresses = replica.clientAddresses().slice(1);
+      if (addresses.length > 0) parts.push(encodeNotice({ case: "servers", value: { addresses } }));
+    }
+    parts.push(encodeNotice({ case: "goodbye", value: { code, message, retryAfterMs } }));
     if (this.#sentPosition !== undefined) {
-      const clusterId = this.#services.context.replica.clusterId();
-      parts.push(encodeCursorField(clusterId, this.#sentPosition));
+      parts.push(encodeCursorField(replica.clusterId(), this.#sentPosition));
     }
     this.#sink.send(new Frame(parts));
     this.#sink.end(ending);
@@ -415,11 +455,7 @@ export class Session implements Receiver {
   }
 
   #leaving(): Refusal {
-    return refuse(
-      RejectionCode.UNAVAILABLE,
-      "This server is stopping. Go on at another one.",
-      this.#services.context.limits.retryAfterMs,
-    );
+    return leavingRefusal(this.#services.context.limits.retryAfterMs);
   }
 
   #isOver(): boolean {
@@ -427,7 +463,9 @@ export class Session implements Receiver {
   }
 
   #caller(): Caller {
-    return { userId: this.userId, sessionId: this.sessionId };
+    const { userId, sessionId } = this;
+    const islandNonce = this.#islandNonce;
+    return { userId, sessionId, ...(islandNonce !== undefined && { islandNonce }) };
   }
 }
 
@@ -438,6 +476,8 @@ function encodeAnswer(requestId: number, body: ReplyBody): Uint8Array {
   if (body.case !== "sendMessage") return encodeReply({ requestId, body });
   const { receipt = {}, roomId = 0, number = 0 } = body.value;
   const { status = 0, position = 0n, disks = 0, repeated = false } = receipt;
+  // What is held has neither number nor position.
+  if (number === 0) return encodeReply({ requestId, body });
   return encodeSent({ requestId, status, position, disks, repeated, roomId, number });
 }
 

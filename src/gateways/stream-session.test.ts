@@ -136,7 +136,7 @@ describe.each(["gRPC", "Connect"] as const)("the session over %s (K4)", (kind) =
     await server.call("LogOut", {}, token);
     expect((await call.ended)?.code).toBe(Code.Unauthenticated);
     const notices = call.frames.flatMap(({ notices }) => notices);
-    expect(notices[0]?.body.value?.code).toBe(RejectionCode.UNAUTHENTICATED);
+    expect(notices[0]?.body.value).toMatchObject({ code: RejectionCode.UNAUTHENTICATED });
   });
 
   it("refuses a request before the hello", async () => {

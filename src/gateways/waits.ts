@@ -31,10 +31,25 @@ export async function waitForPosition(
 }
 
 /**
+ * As waitForPosition, for who only wants to read: in island mode what is missing here cannot come,
+ * and people read what there is (design.md §6).
+ */
+export async function waitToRead(
+  context: GatewayContext,
+  position: number,
+): Promise<Refusal | undefined> {
+  const isOpen = () => context.island.islandState().open;
+  if (isOpen()) return undefined;
+  const behind = await waitForPosition(context, position);
+  return isOpen() ? undefined : behind;
+}
+
+/**
  * Waits for a linearizable read, at most `readWaitMs`; answers whether the state here is up to
- * date.
+ * date. In island mode it is not, and nobody can tell what is missing: answers so at once.
  */
 export function waitForRead(context: GatewayContext): Promise<boolean> {
+  if (context.island.islandState().open) return Promise.resolve(false);
   return new Promise((resolve) =>
     context.replica.waitForRead({ timeoutMs: context.limits.readWaitMs }, (answer) =>
       resolve(answer.kind === "reached"),

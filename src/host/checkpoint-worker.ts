@@ -64,8 +64,7 @@ function checkpoint(): void {
       if (pass > 0 && log - framesBefore < framesFew) break;
       framesBefore = log;
     }
-    holdGate(gate, restartTimeoutMs);
-    restart.get();
+    if (holdGate(gate, restartTimeoutMs)) restart.get();
   } catch (error) {
     fail(error);
   } finally {

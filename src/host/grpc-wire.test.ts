@@ -2,7 +2,7 @@
 // each stream.
 import { createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { connectNodeAdapter, createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -52,6 +52,15 @@ describe("an envelope reader", () => {
       expect(found).toEqual(payloads);
     }
   });
+
+  test.each([0, 1, 127, 128, 16_384, 300_000])(
+    "writes what the encoder does, %i bytes",
+    (length) => {
+      const payload = new Uint8Array(length).fill(7);
+      const message = toBinary(PeerEnvelopeSchema, create(PeerEnvelopeSchema, { payload }));
+      expect(encodeEnvelope(payload).subarray(5)).toEqual(message);
+    },
+  );
 
   test("takes a payload of the largest size and refuses one byte more before it has come", () => {
     const reader = new EnvelopeReader(1000);

@@ -1,16 +1,20 @@
-// SQLite behind io/database, by node:sqlite: WAL, synchronous=NORMAL, checkpoints in a thread of
-// their own, so that the calling thread never waits for the platter (but for one fsync of 24 bytes
-// when a checkpointed WAL begins anew). Not here: schema, and any file call on the database: POSIX
-// drops a process's locks when any descriptor is closed.
+// SQLite behind io/database and io/state-store, by node:sqlite: WAL, synchronous=NORMAL, and
+// checkpoints and copies in threads of their own, so that the calling thread never waits for the
+// platter (but for one fsync of 24 bytes when a checkpointed WAL begins anew). Not here: schema,
+// and any file call on the database: POSIX drops a process's locks when a descriptor is closed.
+import { basename, dirname } from "node:path";
 import { DatabaseSync, type DatabaseSyncOptions, type StatementSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
 import { assert } from "../base/assert.ts";
 import type { Database, NotAPromise, SqlRow, SqlValue, Statement } from "../io/database.ts";
+import type { CopyDone, StateStore } from "../io/state-store.ts";
 import type {
   CheckpointReport,
   CheckpointRequest,
   CheckpointSettings,
 } from "./checkpoint-worker.ts";
+import { CopyThread } from "./copy-thread.ts";
+import { pathInFolder } from "./host-disk.ts";
 import { beginWriting, endWriting, gateAt, writeGateBytes } from "./write-gate.ts";
 
 /**
@@ -45,6 +49,8 @@ export interface HostDatabaseOptions {
    * for the last few frames to be synced: some milliseconds.
    */
   readonly walBytesLarge?: number;
+  /** A copy is refused that would leave less room on the disk than this (256 MiB). */
+  readonly spareBytes?: number;
   /**
    * A checkpoint failed, as by a full or broken disk. Final: the caller must stop using the
    * database.
@@ -58,8 +64,9 @@ export interface HostDatabaseOptions {
  * SQLite as REAL: columns of type INTEGER and comparisons with them take them as integers, an
  * expression of parameters alone does not.
  */
-export class HostDatabase implements Database {
+export class HostDatabase implements Database, StateStore {
   readonly #database: DatabaseSync;
+  readonly #path: string;
   readonly #statements = new Map<string, Statement>();
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
@@ -74,21 +81,29 @@ export class HostDatabase implements Database {
   readonly #gate = gateAt(new SharedArrayBuffer(writeGateBytes));
   readonly #worker: Worker | undefined;
   readonly #closed: Promise<void>;
+  /** Kept warm, since nobody may write before it holds the snapshot. */
+  readonly #copying: CopyThread;
+  /** Another one: to inspect a copy takes long, and a snapshot must not wait for it. */
+  readonly #inspecting: CopyThread;
+  /** A copy was asked for that does not hold its snapshot yet. */
+  #isCopyBeginning = false;
 
   /** Opens or makes the file. Throws SQLite's error. */
   constructor(options: HostDatabaseOptions) {
     const { path, checkpointIntervalMs = 500, walBytesLarge = 64 * 1024 * 1024 } = options;
     const settings: DatabaseSyncOptions = { timeout: busyTimeoutMs };
     this.#database = new DatabaseSync(path, { ...settings, enableForeignKeyConstraints: true });
-    this.#database.exec(`PRAGMA cache_size = ${cacheKiB}; PRAGMA temp_store = MEMORY`);
+    try {
+      this.#database.exec(`PRAGMA cache_size = ${cacheKiB}; PRAGMA temp_store = MEMORY`);
+      if (path !== ":memory:") this.#database.exec(fileSettings(walBytesLarge));
+    } catch (error) {
+      // A file that is no database: its files may be moved now, and a later close would hit others.
+      this.#database.close();
+      throw error;
+    }
     if (path === ":memory:") {
       this.#closed = Promise.resolve();
     } else {
-      this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
-      // A WAL that grew is cut to this when it begins anew.
-      this.#database.exec(
-        `PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = ${walBytesLarge}`,
-      );
       this.#worker = startWorker(
         { path, checkpointIntervalMs, walBytesLarge, gateMemory: this.#gate.buffer },
         // What fails after the end is made good by the log.
@@ -98,6 +113,12 @@ export class HostDatabase implements Database {
       );
       this.#closed = new Promise((resolve) => this.#worker?.once("exit", () => resolve()));
     }
+    const { spareBytes = 256 * 1024 * 1024 } = options;
+    const copySettings = { path, spareBytes, gateMemory: this.#gate.buffer };
+    this.#copying = new CopyThread(copySettings);
+    this.#inspecting = new CopyThread(copySettings);
+    if (path !== ":memory:") this.#copying.warm();
+    this.#path = path;
     this.#commitDelayMs = options.commitDelayMs ?? 0;
     this.#onFailure = options.onFailure;
     this.#begin = this.#database.prepare("BEGIN IMMEDIATE");
@@ -127,6 +148,7 @@ export class HostDatabase implements Database {
   /** A transaction inside a transaction is a bug, and so is a body that answers a promise. */
   transaction<T>(body: () => NotAPromise<T>): T {
     assert(!this.#inBody, "a transaction inside a transaction");
+    assert(!this.#isCopyBeginning, "a transaction before a copy holds its snapshot");
     this.#inBody = true;
     try {
       if (!this.#database.isTransaction) {
@@ -180,14 +202,76 @@ export class HostDatabase implements Database {
     }
   }
 
-  /** The last checkpoint follows in the other thread; see `whenClosed`. */
+  /** One at a time. The name is that of a file in the database's folder. */
+  copyTo(name: string, calls: { readonly held: () => void; readonly done: CopyDone }): void {
+    assert(!this.#inBody, "a copy inside a transaction");
+    const to = this.#pathOf(name);
+    const { held, done } = calls;
+    const problem = this.#prepareCopy();
+    if (problem !== undefined) {
+      setImmediate(() => {
+        held();
+        done(problem);
+      });
+      return;
+    }
+    this.#isCopyBeginning = true;
+    this.#copying.ask(
+      { kind: "copy", to },
+      {
+        held: () => {
+          this.#isCopyBeginning = false;
+          held();
+        },
+        // The WAL has grown meanwhile.
+        released: () => this.checkpointSoon(),
+        done,
+      },
+    );
+  }
+
+  inspect(name: string, done: CopyDone): void {
+    const path = this.#pathOf(name);
+    this.#inspecting.ask({ kind: "inspect", path }, { held() {}, released() {}, done });
+  }
+
+  /** Commits what waits; the copy has it then. */
+  #prepareCopy(): Error | undefined {
+    if (!this.#database.isOpen) return new Error("the database is closed");
+    if (this.#worker === undefined) return new Error("a database in memory has no copies");
+    if (this.#copying.isBusy) return new Error("another copy is under way");
+    try {
+      if (this.#uncommitted > 0) this.#commitNow();
+      return undefined;
+    } catch (thrown) {
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+      this.#onFailure(error);
+      return error;
+    }
+  }
+
+  #pathOf(name: string): string {
+    const own = basename(this.#path);
+    const isOwn = ["", "-wal", "-shm", "-journal"].some((suffix) => name === own + suffix);
+    assert(!isOwn, `${name} belongs to the database that is open`);
+    return pathInFolder(dirname(this.#path), name);
+  }
+
+  /**
+   * A copy under way is given up. The last checkpoint follows in the other thread; see
+   * `whenClosed`.
+   */
   close(): void {
     if (this.#uncommitted > 0) this.#commitNow();
     this.#statements.clear();
     this.#database.close();
+    const copiesEnded = [this.#copying.close(), this.#inspecting.close()];
     const request: CheckpointRequest = "close";
-    this.#worker?.ref();
-    this.#worker?.postMessage(request);
+    // The last one that closes makes the last checkpoint, so it must be the only one.
+    void Promise.all(copiesEnded).then(() => {
+      this.#worker?.ref();
+      this.#worker?.postMessage(request);
+    });
   }
 
   /** Resolves when, after `close`, the last checkpoint is done and no file is open any more. */
@@ -222,6 +306,13 @@ class HostStatement implements Statement {
   all(...parameters: SqlValue[]): SqlRow[] {
     return this.#statement.all(...parameters) as SqlRow[];
   }
+}
+
+function fileSettings(walBytesLarge: number): string {
+  return `
+    PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;
+    -- A WAL that grew is cut to this when it begins anew.
+    PRAGMA journal_size_limit = ${walBytesLarge}`;
 }
 
 function startWorker(settings: CheckpointSettings, onFailure: (error: Error) => void): Worker {

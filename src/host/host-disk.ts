@@ -85,6 +85,12 @@ export class HostDisk implements Disk {
     fs.rmSync(this.#path(name));
   }
 
+  rename(from: string, to: string): void {
+    const path = this.#path(to);
+    createDataFolder(dirname(path));
+    fs.renameSync(this.#path(from), path);
+  }
+
   syncFolder(folder: string): void {
     syncFolderNow(folder === "" ? this.#root : this.#path(folder));
   }
@@ -117,9 +123,14 @@ export class HostDisk implements Disk {
   }
 
   #path(name: string): string {
-    assert(safeName.test(name), `unsafe file name ${JSON.stringify(name)}`);
-    return join(this.#root, name);
+    return pathInFolder(this.#root, name);
   }
+}
+
+/** Where a file of a data folder is. Its name never leads out of the folder. */
+export function pathInFolder(folder: string, name: string): string {
+  assert(safeName.test(name), `unsafe file name ${JSON.stringify(name)}`);
+  return join(folder, name);
 }
 
 /**
@@ -136,7 +147,8 @@ export function createDataFolder(folder: string): void {
   }
 }
 
-function syncFolderNow(path: string): void {
+/** Makes names (creation, removal) in a folder durable. Throws. */
+export function syncFolderNow(path: string): void {
   const descriptor = fs.openSync(path, "r");
   try {
     fs.fsyncSync(descriptor);

@@ -23,6 +23,8 @@ class TestReplica implements TransportHandler {
   readonly events: string[] = [];
   readonly frames: Uint8Array[] = [];
   readonly logged: string[] = [];
+  /** What others said to its hello, where they said no. */
+  readonly refusals: string[] = [];
   lastReason = "";
   address = "";
 
@@ -53,6 +55,10 @@ class TestReplica implements TransportHandler {
     const { id, cluster } = JSON.parse(Buffer.from(hello).toString());
     if (cluster === this.cluster) return { kind: "accepted", peerId: id };
     return { kind: "refused", reason: `cluster "${cluster}" is not "${this.cluster}"` };
+  }
+
+  handleRefused(peer: number, reason: string): void {
+    this.refusals.push(`${peer}: ${reason}`);
   }
 
   handleConnected(peer: number): void {
@@ -246,6 +252,7 @@ describe("a replica that does not belong", () => {
       true,
     );
     expect(two.has('peer refused the call {"peer":1')).toBe(true);
+    expect(two.refusals[0]).toBe('1: cluster "b" is not "a"');
     expect(two.has('cluster \\"b\\" is not \\"a\\"')).toBe(true);
     expect(two.logged.filter((line) => line.startsWith("peer refused"))).toHaveLength(1);
   });

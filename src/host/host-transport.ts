@@ -154,7 +154,10 @@ class GrpcTransport implements HostTransport {
           this.#handler?.handleDisconnected(peerId, reason);
         },
         handleFrame: (frame) => this.#handler?.handleFrame(peerId, frame),
-        handleCallFailed: (end) => this.#logFailedCall(fields, end),
+        handleCallFailed: (end) => {
+          this.#logFailedCall(fields, end);
+          if (end.kind === "refused") this.#handler?.handleRefused(peerId, end.reason);
+        },
       },
     );
   }

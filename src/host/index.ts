@@ -4,6 +4,7 @@ export { FolderInUseError, FolderLock } from "./folder-lock.ts";
 export { HostClock } from "./host-clock.ts";
 export { HostDatabase, type HostDatabaseOptions } from "./host-database.ts";
 export { createDataFolder, HostDisk } from "./host-disk.ts";
+export { HostStateFiles } from "./host-state-files.ts";
 export {
   createHostTransport,
   type HostTransport,

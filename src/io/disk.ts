@@ -50,7 +50,12 @@ export interface Disk {
    */
   allocate(name: string, length: number, done: Done): void;
   remove(name: string): void;
-  /** Makes names (creation, removal) in a subfolder durable. Throws. */
+  /**
+   * Gives a file another name, in place of a file that has it. After a crash all of it has happened
+   * or nothing; durable with a `syncFolder` of the new name's folder. Open files stay open. Throws.
+   */
+  rename(from: string, to: string): void;
+  /** Makes names (creation, removal, renaming) in a subfolder durable. Throws. */
   syncFolder(folder: string): void;
   /** Bytes free for this folder's file system. */
   freeBytes(): number;

@@ -34,6 +34,8 @@ export interface TransportHandler {
    */
   handleDisconnected(peer: PeerId, reason: string): void;
   handleFrame(peer: PeerId, frame: Uint8Array): void;
+  /** A peer said no to our hello, for this reason. It will be called again. */
+  handleRefused(peer: PeerId, reason: string): void;
 }
 
 /** Frames to and from the other replicas. */

@@ -24,7 +24,8 @@ export interface RaftConfig {
 
 /**
  * What the core reads of the durable log. The caller keeps it true: entries asked to be persisted
- * appear in it.
+ * appear in it. Between steps it may cut the log's beginning, never behind what is applied here and
+ * durable: firstIndex() rises.
  */
 export interface LogReader {
   /** Index of the oldest entry that can be read; lastIndex() + 1 where there is none. */
@@ -41,7 +42,21 @@ export interface Restored {
   readonly hardState: HardState;
   /** As of the log's beginning or the snapshot; configurations in the log come on top. */
   readonly configuration: Configuration;
-  /** Already in the state machine; commitIndex starts here. */
+  /**
+   * Already in the state machine, and not ahead of the log. commitIndex starts here, or before the
+   * log's first entry if that is later: what was cut was applied once. Then the caller has lost its
+   * state and owes itself another one, of firstIndex() - 1 or later, before it applies anything.
+   */
   readonly appliedIndex: LogIndex;
   readonly log: LogReader;
+  /**
+   * The entry that added this replica, committed before it was told so; 0 for a founder. Until the
+   * log has it, somebody may take this replica for a predecessor with the same id: it has no say.
+   */
+  readonly joinedIndex: LogIndex;
+  /**
+   * Entries that it may have acknowledged are lost: until the input `trustLog` it neither votes nor
+   * stands. Kept by the caller over restarts.
+   */
+  readonly abstains: boolean;
 }

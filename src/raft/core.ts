@@ -12,7 +12,7 @@ import {
   leaderLostTriesMax,
 } from "./limits.ts";
 import type { LogSlice } from "./log-slice.ts";
-import { allVoters, isVoter, Membership } from "./membership.ts";
+import { allVoters, Membership } from "./membership.ts";
 import type { CoreView } from "./observer.ts";
 import { Outbox } from "./outbox.ts";
 import type { PeerMessage } from "./peer-message.ts";
@@ -36,6 +36,10 @@ export class Core {
   /** For whom this replica voted in `term`, 0 for nobody. Invariant: set once a term. */
   votedFor: ReplicaId;
   role: Role = "follower";
+  /** The entry that added this replica; 0 for a founder. */
+  readonly joinedIndex: LogIndex;
+  /** It may have lost entries that it had acknowledged: no votes until `trustLog`. */
+  abstains: boolean;
   /** Whom this replica follows, itself when it leads, 0 while it knows none. */
   leader: ReplicaId = 0;
   /** Votes or pre-votes of the try under way, by voter. Empty unless (pre-)candidate. */
@@ -65,22 +69,47 @@ export class Core {
     this.#random = new Random(config.seed);
     this.log = new RaftLog(restored.log, restored.appliedIndex);
     this.membership = new Membership(restored.configuration, restored.log);
-    this.membership.committed(restored.appliedIndex);
-    this.term = restored.hardState.term;
-    this.votedFor = restored.hardState.votedFor;
-    assert(this.log.lastTerm <= this.term, "the log is newer than the term that was kept");
-    this.#appliedTo = restored.appliedIndex;
-    this.#reported = { term: this.term, votedFor: this.votedFor, role: "follower", leader: 0 };
+    this.membership.committed(this.log.commitIndex);
+    this.joinedIndex = restored.joinedIndex;
+    this.abstains = restored.abstains;
+    const { term, votedFor } = restored.hardState;
+    this.term = term;
+    this.votedFor = votedFor;
+    if (this.log.lastTerm > term) {
+      // A snapshot that was fetched beside the core may be of a term that this replica never heard
+      // of, and so never voted in. Entries that it took itself are never newer than its term.
+      assert(this.log.lastIndex < this.log.firstIndex, "the log is newer than the term kept");
+      this.term = this.log.lastTerm;
+      this.votedFor = 0;
+    }
+    this.#appliedTo = this.log.commitIndex;
+    this.#reported = { term, votedFor, role: "follower", leader: 0 };
     this.restartElectionTimer();
     config.observer?.started?.(this.#view());
   }
 
   /**
-   * Whether this replica may stand for election: it has a vote, and its log is not being replaced.
+   * Whether the log has the entry that added this replica. Before that, a server whose log is too
+   * old to know better may take it for a predecessor with the same id, whose memory it lacks: then
+   * nothing that it says may count for anything (docs/decisions/0011).
+   */
+  get hasJoined(): boolean {
+    return this.log.lastIndex >= this.joinedIndex;
+  }
+
+  /** Whether it may give votes and pre-votes, its own included. */
+  get mayVote(): boolean {
+    return this.hasJoined && !this.abstains;
+  }
+
+  /**
+   * Whether this replica may stand for election: it may vote, its log is not being replaced, and it
+   * is a voter. One that is no voter of its newest configuration stands as long as that may not be
+   * committed, as nobody else may have it (dissertation §4.2.2, end).
    */
   get isPromotable(): boolean {
     if (this.incomingSnapshot?.restoring === true) return false;
-    return isVoter(this.membership.current, this.id);
+    return this.mayVote && this.membership.mayBeVoter(this.id);
   }
 
   /** Whether it is the only one with a vote. */

@@ -24,6 +24,10 @@ export interface Effects {
    * over, or too much is uncommitted.
    */
   readonly proposalDropped: boolean;
+  /** The place in the log of the configuration that this step's input wished for. */
+  readonly configurationIndex: LogIndex | undefined;
+  /** Why the configuration that this step's input wished for was not taken. */
+  readonly configurationRefused: string | undefined;
   /**
    * A received chunk to store; one with offset 0 begins a snapshot and voids what came of another.
    * When `done`, restore the state machine and answer with `snapshotRestored`.

@@ -30,6 +30,9 @@ export function handleAppendEntries(core: Core, message: AppendEntries): void {
   // Entries that came now would be lost when the snapshot takes the log's place; the leader sends
   // them again.
   if (core.incomingSnapshot?.restoring === true) return;
+  // A leader of before this replica joined would count the answer as its predecessor's. It cannot
+  // have committed the entry that added this one; who leads now has, or will soon.
+  if (!core.hasJoined && message.commitIndex < core.joinedIndex) return;
   const { log } = core;
   const { previousLogIndex, previousLogTerm, entries } = message;
   if (previousLogIndex < log.commitIndex) {
@@ -96,14 +99,18 @@ function respondRefused(core: Core, message: AppendEntries): void {
 /** The leader of this term is there. */
 export function handleHeartbeat(core: Core, message: Heartbeat): void {
   core.hearLeader(message.from);
-  if (core.incomingSnapshot?.restoring !== true) core.commitTo(message.commitIndex);
+  // A leader that has not heard yet what this replica has lost, or that takes it for its
+  // predecessor, may name what is not here: that commits nothing.
+  const isLost = !core.mayVote && message.commitIndex > core.log.lastIndex;
+  if (core.incomingSnapshot?.restoring !== true && !isLost) core.commitTo(message.commitIndex);
   if (!message.wantsAnswer) return;
   core.send({
     kind: "heartbeatResponse",
     term: core.term,
     from: core.id,
     to: message.from,
-    readSequence: message.readSequence,
+    // Before it has joined it confirms nobody: see handleAppendEntries.
+    readSequence: core.hasJoined ? message.readSequence : 0,
   });
 }
 

@@ -1,5 +1,7 @@
 // Leading: its ticks, proposals, followers' answers, reads, and the way out by check-quorum. What
 // it sends is in replication.ts, handing over in transfer.ts.
+
+import { maybeLeaveJoint, maybeStepDown } from "./configuration-change.ts";
 import type { Core } from "./core.ts";
 import { Leading } from "./leading.ts";
 import { entryOverheadBytes } from "./limits.ts";
@@ -60,6 +62,7 @@ export function tickLeader(core: Core, leading: Leading): void {
     return;
   }
   tickTransfer(core, leading);
+  maybeLeaveJoint(core, leading);
   leading.heartbeatElapsedTicks++;
   if (leading.heartbeatElapsedTicks >= core.config.heartbeatIntervalTicks) {
     sendHeartbeats(core, leading);
@@ -92,8 +95,29 @@ export function handleOwnDurable(core: Core, leading: Leading): void {
 
 /** Some matchIndex has risen. */
 function afterMatch(core: Core, leading: Leading): void {
-  if (maybeCommit(core, leading)) maybeBeginReadRound(core, leading);
+  if (maybeCommit(core, leading)) {
+    maybeLeaveJoint(core, leading);
+    maybeBeginReadRound(core, leading);
+  }
   announceCommit(core, leading);
+  maybeStepDown(core, leading);
+}
+
+/**
+ * A follower has answered. Where one has returned that was being given a snapshot, or whose next
+ * entries are compacted meanwhile, what it holds now is anybody's guess: a snapshot that it fetched
+ * itself, or all that it had not acknowledged. It is asked at the log's end, before it is given a
+ * snapshot that it may not need.
+ */
+function hear(core: Core, progress: Progress): { readonly hasReturned: boolean } {
+  const hasReturned = !progress.recentActive;
+  progress.heard();
+  const isCompacted = core.log.term(progress.nextIndex - 1) === undefined;
+  if (hasReturned && (progress.state === "snapshot" || isCompacted)) {
+    progress.becomeProbe();
+    progress.nextIndex = core.log.lastIndex + 1;
+  }
+  return { hasReturned };
 }
 
 /** A follower's answer to appendEntries. */
@@ -104,7 +128,7 @@ export function handleAppendEntriesResponse(
 ): void {
   const progress = leading.progress.get(message.from);
   if (progress === undefined) return;
-  progress.heard();
+  hear(core, progress);
   if (message.accepted) {
     if (message.index <= core.log.lastIndex) handleAccepted(core, leading, message, progress);
     return;
@@ -150,8 +174,7 @@ export function handleHeartbeatResponse(
 ): void {
   const progress = leading.progress.get(message.from);
   if (progress === undefined) return;
-  const hasReturned = !progress.recentActive;
-  progress.heard();
+  const { hasReturned } = hear(core, progress);
   if (message.readSequence > progress.readSequence) {
     progress.readSequence = message.readSequence;
     maybeFinishReadRound(core, leading);
@@ -178,14 +201,14 @@ export function handleInstallSnapshotResponse(
 ): void {
   const progress = leading.progress.get(message.from);
   if (progress === undefined) return;
-  progress.heard();
+  hear(core, progress);
   if (!message.installed) {
     continueSnapshot(core, progress, message);
     return;
   }
   if (message.lastIndex > core.log.lastIndex) return;
   const news = progress.accepted(message.lastIndex);
-  if (progress.state === "snapshot") progress.becomeReplicate();
+  if (progress.state !== "replicate") progress.becomeReplicate();
   replicate(core, message.from, progress);
   if (news) afterMatch(core, leading);
 }
@@ -207,4 +230,15 @@ export function handleFollowerUnreachable(leading: Leading, peer: ReplicaId): vo
   leading.progress.get(peer)?.unreachable();
   leading.reads.forget(peer);
   if (leading.transfer?.target === peer) leading.transfer = undefined;
+}
+
+/**
+ * What a follower had acknowledged may be gone: its part in what is not committed yet no longer
+ * counts. commitIndex stays, being true; the follower gets everything anew, as far as it lacks it.
+ */
+export function handlePeerLostLog(core: Core, leading: Leading, peer: ReplicaId): void {
+  if (peer === core.id || !leading.progress.has(peer)) return;
+  handleFollowerUnreachable(leading, peer);
+  const progress = leading.renew(peer, core.log.lastIndex + 1);
+  replicateFrom(core, peer, progress);
 }

@@ -53,14 +53,19 @@ export class Leading {
       if (id !== self && !members.includes(id)) this.progress.delete(id);
     }
     for (const id of [self, ...members]) {
-      if (this.progress.has(id)) continue;
-      const progress = new Progress(nextIndex, {
-        appendsInFlightMax: this.#config.appendsInFlightMax,
-        activeTicksMax: this.#config.electionTimeoutTicksMax,
-      });
-      if (id === self) progress.becomeReplicate();
-      this.progress.set(id, progress);
+      if (!this.progress.has(id)) this.renew(id, nextIndex);
     }
+  }
+
+  /** Forgets what was known of `id`, or learns of it. */
+  renew(id: ReplicaId, nextIndex: LogIndex): Progress {
+    const progress = new Progress(nextIndex, {
+      appendsInFlightMax: this.#config.appendsInFlightMax,
+      activeTicksMax: this.#config.electionTimeoutTicksMax,
+    });
+    if (id === this.#config.id) progress.becomeReplicate();
+    this.progress.set(id, progress);
+    return progress;
   }
 
   /**

@@ -19,6 +19,9 @@ export const readsWaitingMax = 65_536;
 /** Members of one configuration, both lists of voters and the learners together. */
 export const configurationMembersMax = 64;
 
+/** Bytes of the context that the caller keeps with a configuration. */
+export const configurationContextBytesMax = 64 * 1024;
+
 /** Bytes read at a time when a start looks for configurations in the log. */
 export const configurationScanBytes = 4 * 1024 * 1024;
 

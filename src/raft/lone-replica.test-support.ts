@@ -22,6 +22,8 @@ export function entriesOf(terms: readonly Term[], start: LogIndex = 1): Entry[] 
   }));
 }
 
+const noContext = new Uint8Array(0);
+
 /** Replica 1 of `voters` (1, 2, 3 if not said). */
 export class LoneReplica {
   readonly raft: Raft;
@@ -39,6 +41,9 @@ export class LoneReplica {
       readonly log?: readonly Term[];
       readonly appliedIndex?: LogIndex;
       readonly compactedTo?: LogIndex;
+      readonly lostState?: boolean;
+      readonly joinedIndex?: LogIndex;
+      readonly abstains?: boolean;
       readonly config?: Partial<RaftConfig>;
     } = {},
   ) {
@@ -47,6 +52,7 @@ export class LoneReplica {
       voters: start.voters ?? [1, 2, 3],
       votersOutgoing: [],
       learners: start.learners ?? [],
+      context: noContext,
     };
     this.disk = new MemoryDisk(configuration);
     const hardState = { term: start.term ?? log.at(-1) ?? 0, votedFor: start.votedFor ?? 0 };
@@ -72,8 +78,10 @@ export class LoneReplica {
       {
         hardState,
         configuration,
-        appliedIndex: Math.max(start.appliedIndex ?? 0, compactedTo),
+        appliedIndex: start.lostState === true ? 0 : Math.max(start.appliedIndex ?? 0, compactedTo),
         log: this.disk.visible,
+        joinedIndex: start.joinedIndex ?? 0,
+        abstains: start.abstains ?? false,
       },
     );
   }
@@ -97,6 +105,15 @@ export class LoneReplica {
   propose(...texts: readonly string[]): Effects {
     const payloads = texts.map((text) => Uint8Array.from(text, (char) => char.charCodeAt(0)));
     return this.step({ kind: "propose", payloads });
+  }
+
+  /** A wish for other members, of a leader. */
+  change(
+    voters: readonly ReplicaId[],
+    learners: readonly ReplicaId[] = [],
+    context: Uint8Array = noContext,
+  ): Effects {
+    return this.step({ kind: "changeConfiguration", voters, learners, context });
   }
 
   /** All writes under way become durable, and what waited for them leaves. */

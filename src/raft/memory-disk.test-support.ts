@@ -61,6 +61,11 @@ export class MemoryLog implements LogReader {
     this.#entries.push(...entries);
   }
 
+  /** Forgets entries from `index` on. */
+  cut(index: LogIndex): void {
+    this.#entries.length = index - this.baseIndex - 1;
+  }
+
   /** Forgets entries up to `index`, which stays known by its term. */
   compact(index: LogIndex): void {
     const term = this.term(index);
@@ -124,11 +129,21 @@ export class MemoryDisk {
     this.durable.append(write.entries.slice(0, entryCount));
   }
 
-  /** Makes a snapshot of what is durable and applied, and forgets the entries below it. */
-  compact(snapshot: TestSnapshot): void {
+  /**
+   * Makes a snapshot of what is durable and applied, and forgets the entries below it, but for the
+   * newest `keep`.
+   */
+  compact(snapshot: TestSnapshot, keep = 0): void {
     this.snapshot = snapshot;
-    this.durable.compact(snapshot.index);
-    this.visible.compact(snapshot.index);
+    const index = Math.max(this.durable.baseIndex, snapshot.index - keep);
+    this.durable.compact(index);
+    this.visible.compact(index);
+  }
+
+  /** Rot: nothing after `lastIndex` can be read any more. */
+  lose(lastIndex: LogIndex): void {
+    this.durable.cut(lastIndex + 1);
+    this.visible.copyFrom(this.durable);
   }
 
   /** A received snapshot takes the log's place. Writes under way must be complete. */

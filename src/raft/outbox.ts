@@ -22,6 +22,8 @@ export class Outbox {
   #snapshotChunks: { readonly to: ReplicaId; readonly offset: number }[] = [];
   #storeChunk: InstallSnapshot | undefined;
   #proposalDropped = false;
+  #configurationIndex: LogIndex | undefined;
+  #configurationRefused: string | undefined;
 
   /** A message that promises nothing: it holds whatever the disk comes to. */
   send(message: PeerMessage): void {
@@ -49,6 +51,14 @@ export class Outbox {
     this.#proposalDropped = true;
   }
 
+  takeConfiguration(index: LogIndex): void {
+    this.#configurationIndex = index;
+  }
+
+  refuseConfiguration(reason: string): void {
+    this.#configurationRefused = reason;
+  }
+
   /**
    * The effects of the step. When its hard state is new, every message of the step waits for it:
    * the first message of a term must not leave before the term is durable.
@@ -67,6 +77,8 @@ export class Outbox {
       reads: this.#reads,
       roleChange: end.roleChange,
       proposalDropped: this.#proposalDropped,
+      configurationIndex: this.#configurationIndex,
+      configurationRefused: this.#configurationRefused,
       storeChunk: this.#storeChunk,
       snapshotChunks: this.#snapshotChunks,
     };
@@ -76,6 +88,8 @@ export class Outbox {
     if (this.#snapshotChunks.length > 0) this.#snapshotChunks = [];
     this.#storeChunk = undefined;
     this.#proposalDropped = false;
+    this.#configurationIndex = undefined;
+    this.#configurationRefused = undefined;
     return effects;
   }
 }

@@ -6,6 +6,7 @@ import { isQuorum, majoritySize, quorumReached, voteResult } from "./quorum.ts";
 import type { Configuration, ReplicaId } from "./types.ts";
 
 const cases = 4_000;
+const context = new Uint8Array(0);
 
 /** A majority is more than half of a list; of an empty list, everybody is. */
 function isMajorityTwin(voters: readonly ReplicaId[], members: readonly ReplicaId[]): boolean {
@@ -62,7 +63,7 @@ function drawIds(random: Random, countMin: number): ReplicaId[] {
 
 function drawConfiguration(random: Random): Configuration {
   const votersOutgoing = random.nextBoolean(0.5) ? drawIds(random, 1) : [];
-  return { voters: drawIds(random, 1), votersOutgoing, learners: [] };
+  return { voters: drawIds(random, 1), votersOutgoing, learners: [], context };
 }
 
 describe("quorum arithmetic agrees with its definition in thousands of random cases", () => {
@@ -116,7 +117,7 @@ describe("quorum arithmetic agrees with its definition in thousands of random ca
   });
 
   test("says infinity where nobody has a vote, so that joint arithmetic may take the smaller", () => {
-    const nobody = { voters: [], votersOutgoing: [], learners: [1] };
+    const nobody = { voters: [], votersOutgoing: [], learners: [1], context };
     expect(quorumReached(nobody, () => 0)).toBe(Number.POSITIVE_INFINITY);
   });
 });

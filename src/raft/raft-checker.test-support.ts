@@ -2,6 +2,7 @@
 // asserted step by step over everything that ever happened in a run. Sees replicas and their disks;
 // causes nothing.
 import { AssertionError } from "../base/assert.ts";
+import { type ConfigurationAt, decodeConfiguration, isVoter } from "./membership.ts";
 import type { MemoryDisk, MemoryLog } from "./memory-disk.test-support.ts";
 import type { PeerMessage } from "./peer-message.ts";
 import type { Raft } from "./raft.ts";
@@ -15,6 +16,10 @@ export interface CheckedReplica {
   readonly disk: MemoryDisk;
   /** Counts its starts. */
   readonly incarnation: number;
+  /** Counts its folders: a new one remembers nothing of what the one before has promised. */
+  readonly birth: number;
+  /** What it has promised may be gone from its disk, so it must not vote now. */
+  readonly hasForgotten: boolean;
 }
 
 function check(condition: boolean, message: () => string): void {
@@ -39,25 +44,27 @@ interface Committed {
   readonly committedIn: Term;
   /** The state after it. */
   readonly stateHash: number;
+  /** The newest configuration up to there, and its index. */
+  readonly membership: ConfigurationAt;
 }
 
 /** Asserts after each step what must hold in the whole run. */
 export class RaftChecker {
   readonly #replicas: ReadonlyMap<ReplicaId, CheckedReplica>;
-  readonly #voters: readonly ReplicaId[];
   /** Term → who led it, and in which of its lives. */
   readonly #leaders = new Map<Term, { readonly id: ReplicaId; readonly incarnation: number }>();
-  /** "voter:term" → for whom. */
+  /** "voter:birth:term" → for whom. */
   readonly #votes = new Map<string, ReplicaId>();
   /** "index:term" → the entry and the term before it: equal everywhere by Log Matching. */
   readonly #entries = new Map<string, string>();
-  readonly #committed: Committed[] = [{ term: 0, committedIn: 0, stateHash: 0 }];
+  readonly #committed: Committed[];
   /** Per replica: what it had reported in this life. */
   readonly #seen = new Map<ReplicaId, { incarnation: number; commitIndex: LogIndex }>();
 
   constructor(replicas: ReadonlyMap<ReplicaId, CheckedReplica>, configuration: Configuration) {
     this.#replicas = replicas;
-    this.#voters = configuration.voters;
+    const membership = { index: 0, configuration };
+    this.#committed = [{ term: 0, committedIn: 0, stateHash: 0, membership }];
   }
 
   /** Highest index known to be committed anywhere. */
@@ -72,8 +79,16 @@ export class RaftChecker {
     return committed!.stateHash;
   }
 
+  /** The newest configuration up to a committed index. */
+  membershipAt(index: LogIndex): ConfigurationAt {
+    const committed = this.#committed[index];
+    check(committed !== undefined, () => `members at ${index}, which is not committed`);
+    return committed!.membership;
+  }
+
   /** New entries were handed to a replica's disk. */
   checkAppended(replica: CheckedReplica, entries: readonly Entry[]): void {
+    if (this.#isSecret(replica)) return;
     let previous = entries[0] && replica.disk.visible.term(entries[0].index - 1);
     for (const entry of entries) {
       const key = `${entry.index}:${entry.term}`;
@@ -125,7 +140,8 @@ export class RaftChecker {
   }
 
   #checkVote(voter: CheckedReplica, term: Term, candidate: ReplicaId): void {
-    const key = `${voter.id}:${term}`;
+    check(!voter.hasForgotten, () => `${voter.id} votes, and has forgotten what it promised`);
+    const key = `${voter.id}:${voter.birth}:${term}`;
     const known = this.#votes.get(key);
     check(known === undefined || known === candidate, () => `two votes of ${voter.id} in ${term}`);
     this.#votes.set(key, candidate);
@@ -149,9 +165,23 @@ export class RaftChecker {
     this.#checkCommitted(replica, raft, before + 1);
   }
 
+  /**
+   * Who leads by its own vote alone has shown its term to nobody before that is durable: a crash
+   * may make it forget the term with its entries, and lead it again.
+   */
+  #isSecret({ raft, disk }: CheckedReplica): boolean {
+    return raft?.role === "leader" && disk.hardState.term < raft.term;
+  }
+
   /** Election Safety, and Leader Completeness at the moment of election. */
   #checkLeader(replica: CheckedReplica, raft: Raft): void {
     const { id, incarnation } = replica;
+    const { configuration, committedConfiguration, isConfigurationChanging } = raft;
+    check(
+      isConfigurationChanging || isVoter(configuration, id),
+      () => `${id} leads, and has no vote in the committed configuration`,
+    );
+    if (this.#isSecret(replica)) return;
     const known = this.#leaders.get(raft.term);
     if (known !== undefined) {
       check(
@@ -161,6 +191,15 @@ export class RaftChecker {
       return;
     }
     this.#leaders.set(raft.term, { id, incarnation });
+    const inForce = [committedConfiguration.configuration];
+    for (let index = raft.commitIndex + 1; index <= replica.disk.visible.lastIndex(); index++) {
+      const entry = replica.disk.visible.entry(index)!;
+      if (entry.kind === "configuration") inForce.push(decodeConfiguration(entry.payload)!);
+    }
+    check(
+      inForce.some((one) => isVoter(one, id)),
+      () => `${id} leads, and has no vote in anything that may be in force`,
+    );
     for (let index = this.committedIndex; index > replica.disk.visible.baseIndex; index--) {
       // Votes for an older term may come in late: such a leader need not have what later ones have
       // committed.
@@ -200,18 +239,40 @@ export class RaftChecker {
     check(entry !== undefined, () => `${replica.id} committed ${index}, which it has not`);
     const { term } = entry!;
     const stateHash = hashEntry(this.#committed[index - 1]!.stateHash, entry!);
-    this.#committed.push({ term, committedIn: replica.raft!.term, stateHash });
-    const holders = this.#voters.filter((id) => {
-      const { durable } = this.#replicas.get(id)!.disk;
-      return durable.term(index) === term || durable.baseIndex >= index;
-    });
-    check(
-      holders.length * 2 > this.#voters.length,
-      () => `${index} is committed on the disks of ${holders.join()} only`,
-    );
+    const membership = this.#membershipAfter(entry!);
+    this.#committed.push({ term, committedIn: replica.raft!.term, stateHash, membership });
+    this.#checkQuorum(replica.raft!, index, term);
     for (const other of this.#replicas.values()) {
       if (other.raft?.role !== "leader" || other.raft.term <= replica.raft!.term) continue;
       this.#checkHolds(other, index, "leader completeness");
+    }
+  }
+  #membershipAfter(entry: Entry): ConfigurationAt {
+    if (entry.kind !== "configuration") return this.#committed[entry.index - 1]!.membership;
+    return { index: entry.index, configuration: decodeConfiguration(entry.payload)! };
+  }
+
+  /**
+   * A newly committed entry is on a majority's disks, or was before they lost it. Whether the
+   * leader counted it before or after it left a joint configuration cannot be seen here: the older
+   * list must agree to the joint entry itself, and to all while the leader has no newer one.
+   */
+  #checkQuorum(raft: Raft, index: LogIndex, term: Term): void {
+    const { configuration, index: since } = this.membershipAt(index);
+    const isJoint = since === index || raft.configurationIndex === since;
+    const { voters, votersOutgoing } = configuration;
+    for (const list of isJoint ? [voters, votersOutgoing] : [voters]) {
+      const holders = list.filter((id) => {
+        const replica = this.#replicas.get(id);
+        if (replica === undefined) return false;
+        const { durable } = replica.disk;
+        const holds = durable.term(index) === term || durable.baseIndex >= index;
+        return holds || replica.hasForgotten;
+      });
+      check(
+        list.length === 0 || holders.length * 2 > list.length,
+        () => `${index} is committed on the disks of ${holders.join()} of ${list.join()} only`,
+      );
     }
   }
 }

@@ -23,6 +23,13 @@ export interface ClusterOptions {
   readonly chunkBytes?: number;
 }
 
+/** Who is to take part. */
+export interface MembersWish {
+  readonly voters: readonly ReplicaId[];
+  readonly learners?: readonly ReplicaId[];
+  readonly context?: Uint8Array;
+}
+
 /** A chunk that a leader's core asked for. */
 interface ChunkWish {
   readonly to: ReplicaId;
@@ -35,6 +42,12 @@ export class Member {
   readonly disk: MemoryDisk;
   raft: Raft | undefined;
   incarnation = 0;
+  /** Counts its folders. */
+  birth = 1;
+  /** The entry that added it; 0 for a founder; infinite while it waits, and does not run. */
+  joinedIndex: LogIndex = 0;
+  /** Its log has lost what it may have acknowledged. */
+  abstains = false;
   /** What the state machine has applied, and its state. */
   appliedIndex: LogIndex = 0;
   stateHash = 0;
@@ -54,6 +67,16 @@ export class Member {
   get isUp(): boolean {
     return this.raft !== undefined;
   }
+
+  /** A server that has not been told that it is a member. */
+  get isWaiting(): boolean {
+    return this.joinedIndex === Number.POSITIVE_INFINITY;
+  }
+
+  /** What it, or its predecessor under its id, has promised may be gone. */
+  get hasForgotten(): boolean {
+    return this.abstains || this.disk.visible.lastIndex() < this.joinedIndex;
+  }
 }
 
 /** Cores, their disks, and the packets between them. */
@@ -66,12 +89,14 @@ export class RaftCluster {
   readonly #options: ClusterOptions;
   readonly #random: Random;
   readonly #blocked = new Set<string>();
+  /** "a>b": b is to hear that a has lost a part of its log before anything else passes. */
+  readonly #losses = new Set<string>();
 
   constructor(options: ClusterOptions) {
     this.#options = options;
     this.#random = new Random(options.seed ?? 1);
     const { voters, learners = [] } = options;
-    this.configuration = { voters, votersOutgoing: [], learners };
+    this.configuration = { voters, votersOutgoing: [], learners, context: new Uint8Array(0) };
     for (const id of [...voters, ...learners]) {
       this.members.set(id, new Member(id, this.configuration));
     }
@@ -116,11 +141,14 @@ export class RaftCluster {
       ...(this.#options.observer === undefined ? {} : { observer: this.#options.observer }),
     };
     member.applyTo = member.appliedIndex;
+    const { configuration } = this.checker.membershipAt(disk.durable.baseIndex);
     member.raft = new Raft(config, {
       hardState: disk.hardState,
-      configuration: disk.snapshot.configuration,
+      configuration,
       appliedIndex: member.appliedIndex,
       log: disk.visible,
+      joinedIndex: member.joinedIndex,
+      abstains: member.abstains,
     });
   }
 
@@ -177,7 +205,9 @@ export class RaftCluster {
 
   /** Delivers a packet that is (no longer) among `packets`, unless it is lost on the way. */
   deliver(message: PeerMessage): void {
-    if (!this.isConnected(message.from, message.to)) return;
+    const { from, to } = message;
+    if (!this.isConnected(from, to)) return;
+    if (this.#tellLoss(from, to) || this.#tellLoss(to, from)) return;
     this.step(message.to, { kind: "peerMessage", message });
   }
 
@@ -213,13 +243,25 @@ export class RaftCluster {
     }
   }
 
-  /** Makes a snapshot of the applied state and compacts the log below it. */
-  compact(id: ReplicaId): void {
+  /** Connections between two are new: what was on the old ones is lost, and `to` hears of it. */
+  #tellLoss(of: ReplicaId, to: ReplicaId): boolean {
+    if (!this.#losses.delete(`${of}>${to}`)) return false;
+    this.breakConnection(of, to);
+    // Who is down has nothing to forget.
+    if (this.member(to).isUp) this.step(to, { kind: "peerLostLog", peer: of });
+    return true;
+  }
+
+  /**
+   * Makes a snapshot of the applied state and compacts the log below it, but for the newest `keep`
+   * entries.
+   */
+  compact(id: ReplicaId, keep = 0): void {
     const { disk, appliedIndex, stateHash } = this.member(id);
     if (appliedIndex <= disk.snapshot.index) return;
     const term = disk.durable.term(appliedIndex)!;
-    const configuration = this.configuration;
-    disk.compact({ index: appliedIndex, term, configuration, stateHash });
+    const { configuration } = this.checker.membershipAt(appliedIndex);
+    disk.compact({ index: appliedIndex, term, configuration, stateHash }, keep);
   }
 
   /** Reads the oldest chunk that a leader's core asked for and hands it in. */
@@ -253,22 +295,27 @@ export class RaftCluster {
     return this.member(id).incoming.at(-1)?.done === true;
   }
 
-  /** Restores the snapshot that a replica has received whole, after all its earlier writes. */
-  restore(id: ReplicaId): void {
-    const member = this.member(id);
+  /** What a replica has received whole. */
+  #takeSnapshot(member: Member): TestSnapshot {
     const last = member.incoming.at(-1)!;
     const state = new Uint8Array(8);
     for (const { offset, chunk } of member.incoming) state.set(chunk, offset);
     const received = member.incoming.reduce((sum, { chunk }) => sum + chunk.length, 0);
     if (received !== state.length) throw new Error("the snapshot has a gap or a double");
     member.incoming = [];
-    this.completeWrites(id, member.disk.writes.length);
-    const snapshot: TestSnapshot = {
+    return {
       index: last.lastIndex,
       term: last.lastTerm,
       configuration: decodeConfiguration(last.configuration)!,
       stateHash: new DataView(state.buffer).getInt32(4),
     };
+  }
+
+  /** Restores the snapshot that a replica has received whole, after all its earlier writes. */
+  restore(id: ReplicaId): void {
+    const member = this.member(id);
+    const snapshot = this.#takeSnapshot(member);
+    this.completeWrites(id, member.disk.writes.length);
     member.disk.restore(snapshot);
     member.appliedIndex = snapshot.index;
     member.stateHash = snapshot.stateHash;
@@ -301,8 +348,83 @@ export class RaftCluster {
     member.stateHash = this.checker.stateHash(index);
   }
 
+  /** Starts it again, unless it waits to become a member. */
   restart(id: ReplicaId): void {
-    this.#start(this.member(id));
+    const member = this.member(id);
+    if (!member.isWaiting) this.#start(member);
+  }
+
+  /**
+   * Restores a snapshot as a server does that fetches it beside its core: it starts anew, with a
+   * log that begins after the snapshot unless it has that very entry (docs/decisions/0012).
+   */
+  restoreByRestart(id: ReplicaId): void {
+    const member = this.member(id);
+    const snapshot = this.#takeSnapshot(member);
+    const { appliedIndex } = member;
+    this.crash(id, { writes: 0, entries: 0, applied: appliedIndex });
+    if (snapshot.index > member.appliedIndex) {
+      if (member.disk.durable.term(snapshot.index) !== snapshot.term) member.disk.restore(snapshot);
+      else member.disk.compact(snapshot);
+      member.appliedIndex = snapshot.index;
+      member.stateHash = snapshot.stateHash;
+    }
+    this.#start(member);
+    for (const other of this.members.keys()) if (other !== id) this.breakConnection(id, other);
+  }
+
+  /** Kills a replica whose log ends after `lastIndex` when it comes back: then it abstains. */
+  loseLog(id: ReplicaId, lastIndex: LogIndex): void {
+    const member = this.member(id);
+    this.crash(id, { writes: 0, entries: 0, applied: member.appliedIndex });
+    const end = Math.max(lastIndex, member.appliedIndex);
+    if (end >= member.disk.durable.lastIndex()) return;
+    member.disk.lose(end);
+    member.abstains = true;
+    this.#dropPackets(id);
+    for (const other of this.members.keys()) if (other !== id) this.#losses.add(`${id}>${other}`);
+  }
+
+  /** The caller of an abstaining replica takes its log for whole again. */
+  trust(id: ReplicaId): void {
+    this.member(id).abstains = false;
+    this.step(id, { kind: "trustLog" });
+  }
+
+  /** A replica's folder is gone for good; another, empty one waits to take its id. */
+  loseFolder(id: ReplicaId): void {
+    const { incarnation, birth } = this.member(id);
+    this.#dropPackets(id);
+    const member = new Member(id, this.configuration);
+    member.incarnation = incarnation;
+    member.birth = birth + 1;
+    member.joinedIndex = Number.POSITIVE_INFINITY;
+    this.members.set(id, member);
+    for (const other of this.members.keys()) if (other !== id) this.breakConnection(id, other);
+  }
+
+  /** An empty server that waits to become a member. */
+  await(id: ReplicaId): void {
+    const member = new Member(id, this.configuration);
+    member.joinedIndex = Number.POSITIVE_INFINITY;
+    this.members.set(id, member);
+  }
+
+  /** A waiting server is told which entry added it, and starts. */
+  admit(id: ReplicaId, joinedIndex: LogIndex): void {
+    const member = this.member(id);
+    member.joinedIndex = joinedIndex;
+    this.#start(member);
+  }
+
+  #dropPackets(id: ReplicaId): void {
+    this.packets = this.packets.filter(({ from, to }) => from !== id && to !== id);
+  }
+
+  /** Asks a leader for other members. */
+  change(id: ReplicaId, wish: MembersWish): Effects {
+    const { voters, learners = [], context = new Uint8Array(0) } = wish;
+    return this.step(id, { kind: "changeConfiguration", voters, learners, context });
   }
 
   /** The connections with a peer break: packets on them are lost, and both sides learn it. */
@@ -343,11 +465,11 @@ export class RaftCluster {
     return worked || packets.length > 0;
   }
 
-  /** One tick for every replica that is up, then rest. */
-  tickAll(count = 1): void {
+  /** One tick for every replica that is up and not paused, then rest. */
+  tickAll(count = 1, paused: ReadonlySet<ReplicaId> = new Set()): void {
     for (let i = 0; i < count; i++) {
       for (const member of this.members.values()) {
-        if (member.isUp) this.step(member.id, { kind: "tick" });
+        if (member.isUp && !paused.has(member.id)) this.step(member.id, { kind: "tick" });
       }
       this.stabilize();
     }

@@ -141,10 +141,29 @@ describe("RaftLog", () => {
     expect(() => log.restore(1, 1)).toThrow("back");
   });
 
-  test("refuses to start with a state machine that is ahead of it or behind its beginning", () => {
+  test("refuses to start with a state machine that is ahead of it", () => {
     const { disk } = logOf(1, 1, 1);
     expect(() => new RaftLog(disk, 4)).toThrow("ahead");
+  });
+
+  test("takes what is cut off its beginning for committed, also where the state is lost", () => {
+    const { disk } = logOf(1, 1, 1);
     disk.compact(2);
-    expect(() => new RaftLog(disk, 1)).toThrow("miss");
+    expect([0, 1, 2, 3].map((applied) => new RaftLog(disk, applied).commitIndex)).toEqual([
+      2, 2, 2, 3,
+    ]);
+  });
+
+  test("copes with a beginning that is cut while it is in use", () => {
+    const { disk, log } = logOf(1, 1, 2, 4, 4);
+    log.commitTo(4);
+    append(log, [5, 4], 4);
+    disk.compact(3);
+    expect([2, 3, 4, 6].map((index) => log.term(index))).toEqual([undefined, 2, 4, 4]);
+    expect(log.firstIndex).toBe(4);
+    expect(log.entries(4, 7, 10_000).map(({ index }) => index)).toEqual([4, 5, 6]);
+    expect(() => log.entries(3, 7, 10_000)).toThrow("outside");
+    expect(log.lastNotAfterTerm(6, 3)).toEqual({ index: 3, term: 2 });
+    expect(log.lastNotAfterTerm(6, 1)).toEqual({ index: 2, term: 0 });
   });
 });

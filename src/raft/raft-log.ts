@@ -46,14 +46,16 @@ export class RaftLog {
   #restoredTerm: Term = 0;
   #commitIndex: LogIndex;
 
-  /** `appliedIndex` is where commitIndex starts: applied entries were committed. */
+  /**
+   * commitIndex starts at `appliedIndex`: applied entries were committed. So were those that are
+   * cut off the log's beginning, also where the state that had them is lost.
+   */
   constructor(reader: LogReader, appliedIndex: LogIndex) {
     this.#reader = reader;
     this.#stableIndex = reader.lastIndex();
     this.#handedIndex = this.#stableIndex;
     assert(appliedIndex <= this.#stableIndex, "the state machine is ahead of the log");
-    assert(appliedIndex + 1 >= reader.firstIndex(), "entries between state machine and log miss");
-    this.#commitIndex = appliedIndex;
+    this.#commitIndex = Math.max(appliedIndex, reader.firstIndex() - 1);
   }
 
   /** Index of the oldest entry; lastIndex + 1 where there is none. */

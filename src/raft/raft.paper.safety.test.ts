@@ -105,7 +105,8 @@ describe("crashes (§5.5)", () => {
 });
 
 describe("configurations (§6)", () => {
-  const joint = { voters: [2, 3, 4], votersOutgoing: [1, 2, 3], learners: [5] };
+  const context = new Uint8Array(0);
+  const joint = { voters: [2, 3, 4], votersOutgoing: [1, 2, 3], learners: [5], context };
   const jointEntry = (index: LogIndex, term: Term) => ({
     index,
     term,
@@ -194,6 +195,7 @@ describe("snapshots (§7)", () => {
     voters: [1, 2, 3],
     votersOutgoing: [],
     learners: [],
+    context: new Uint8Array(0),
   });
   const chunk = (offset: number, done: boolean, lastIndex = 5, lastTerm = 2) =>
     ({

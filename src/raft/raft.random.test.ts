@@ -5,12 +5,14 @@ import { describe, expect, test } from "vitest";
 import { Random } from "../base/random.ts";
 import type { PeerMessage } from "./peer-message.ts";
 import { RaftCluster } from "./raft-cluster.test-support.ts";
+import { RandomMembers } from "./random-members.test-support.ts";
 import type { LogIndex, ReplicaId } from "./types.ts";
 
 const seedCount = Number(process.env["RAFT_SEEDS"] ?? 400);
 const onlySeed = process.env["RAFT_SEED"];
 const stepsPerRun = 1_000;
 const stormsPerRun = 80;
+const churnsPerRun = 20;
 const packetsMax = 60;
 
 type Action =
@@ -30,7 +32,11 @@ type Action =
   | "partition"
   | "heal"
   | "stand"
-  | "usurp";
+  | "usurp"
+  | "change"
+  | "loseLog"
+  | "loseFolder"
+  | "settle";
 
 /**
  * How often each action comes, drawn anew for each run (swarm testing): some faults rule a run,
@@ -56,6 +62,10 @@ function drawWeights(random: Random): [Action, number][] {
     ["heal", 0.5 + random.nextFloat()],
     ["stand", some(0.5)],
     ["usurp", some(1)],
+    ["change", some(8)],
+    ["loseLog", some(0.15)],
+    ["loseFolder", some(0.1)],
+    ["settle", 5],
   ];
 }
 
@@ -75,7 +85,8 @@ class Run {
   #proposals = 0;
   /** Request id → what was committed anywhere when the read was asked for. */
   readonly #reads = new Map<number, LogIndex>();
-  readonly counts = { elections: 0, readsAnswered: 0, restores: 0, cuts: 0 };
+  readonly members: RandomMembers;
+  readonly counts = { readsAnswered: 0, restores: 0, stalled: 0 };
 
   constructor(size: number, seed: number) {
     this.random = new Random(seed);
@@ -86,6 +97,9 @@ class Run {
     const appendsInFlightMax = this.random.nextInteger(1, 5);
     const config = { appendBytesMax, appendsInFlightMax };
     this.cluster = new RaftCluster({ voters, learners, seed: seed * 31 + size, config });
+    // Others stand by to be added.
+    for (let i = 0; i < 2; i++) this.cluster.await(this.cluster.members.size + 1);
+    this.members = new RandomMembers(this.cluster, this.random);
     this.#weights = drawWeights(this.random);
     this.#weightSum = this.#weights.reduce((sum, [, weight]) => sum + weight, 0);
     this.#dropProbability = this.random.nextBoolean(0.5) ? this.random.nextFloat() * 0.4 : 0;
@@ -125,6 +139,39 @@ class Run {
     }
   }
 
+  /**
+   * Members come and go while nothing is lost between those who are connected: each time the
+   * cluster falls into two parts, and whoever leads one is asked for other members. So some servers
+   * sleep through many changes, and wake up among newcomers that have their old friends' ids.
+   */
+  churn(rounds: number): void {
+    const { cluster, random, members } = this;
+    for (let round = 0; round < rounds; round++) {
+      cluster.heal();
+      const ids = [...cluster.members.keys()];
+      const apart = ids.filter(() => random.nextBoolean(0.3));
+      for (const id of ids) {
+        const other = ids.filter((peer) => apart.includes(peer) !== apart.includes(id));
+        for (const peer of other) cluster.block(id, peer);
+        if (!cluster.member(id).isUp && random.nextBoolean(0.7)) cluster.restart(id);
+      }
+      // Processes that stand still notice nothing, not even that they lead no longer.
+      const paused = new Set(random.nextBoolean(0.3) ? apart : []);
+      cluster.tickAll(random.nextInteger(0, 40), paused);
+      for (let i = random.nextInteger(0, 4); i > 0; i--) {
+        if (random.nextBoolean(0.1)) members.loseFolder(this.#anyone());
+        if (random.nextBoolean(0.1)) members.loseLog(this.#anyone());
+        if (random.nextBoolean(0.2)) this.#crash(this.#anyone());
+        if (random.nextBoolean(0.3)) this.#act("compact", this.#anyone());
+        members.change();
+        this.#propose();
+        cluster.tickAll(random.nextInteger(0, 3), paused);
+        members.settle();
+      }
+      for (const id of ids) this.#collectReads(id);
+    }
+  }
+
   /** Blocks each way between each two with this probability; nobody follows anybody any more. */
   #reconnect(blockProbability: number): void {
     const { cluster, random } = this;
@@ -153,7 +200,11 @@ class Run {
     else if (chance < 0.93) this.#act("read", id);
     else if (chance < 0.95) this.#act("tick", id);
     else if (chance < 0.955) this.#act("transfer", id);
-    else if (chance < 0.97) this.#act("chunk", id);
+    else if (chance < 0.96) this.#act("change", id);
+    else if (chance < 0.965) this.#act("settle", id);
+    else if (chance < 0.9655) this.#act("loseLog", id);
+    else if (chance < 0.9658) this.#act("loseFolder", id);
+    else if (chance < 0.975) this.#act("chunk", id);
     else if (chance < 0.99) this.#act("restore", id);
     else this.#act("compact", id);
     this.#collectReads(id);
@@ -176,8 +227,15 @@ class Run {
     return start;
   }
 
+  /** Anyone who does not wait to become a member. */
   #anyone(): ReplicaId {
-    return this.random.nextInteger(1, this.cluster.members.size + 1);
+    const { members } = this.cluster;
+    const start = this.random.nextInteger(0, members.size);
+    for (let i = 0; i < members.size; i++) {
+      const id = ((start + i) % members.size) + 1;
+      if (!members.get(id)!.isWaiting) return id;
+    }
+    throw new Error("everybody waits to become a member");
   }
 
   #drawAction(): Action {
@@ -234,7 +292,20 @@ class Run {
         this.#read(id);
         return;
       case "compact":
-        cluster.compact(id);
+        if (!member.isUp) return;
+        cluster.compact(id, random.nextBoolean(0.5) ? 0 : random.nextInteger(0, 10));
+        return;
+      case "change":
+        this.members.change();
+        return;
+      case "loseLog":
+        this.members.loseLog(id);
+        return;
+      case "loseFolder":
+        this.members.loseFolder(id);
+        return;
+      case "settle":
+        this.members.settle();
         return;
       case "chunk":
         for (const { id: other, isUp } of cluster.members.values()) {
@@ -244,7 +315,8 @@ class Run {
       case "restore":
         for (const other of cluster.members.keys()) {
           if (!cluster.canRestore(other)) continue;
-          cluster.restore(other);
+          if (random.nextBoolean(0.5)) cluster.restore(other);
+          else cluster.restoreByRestart(other);
           this.counts.restores++;
         }
         return;
@@ -325,14 +397,15 @@ class Run {
   #collectReads(id: ReplicaId): void {
     const member = this.cluster.member(id);
     for (const { requestId, index, refused } of member.reads) {
-      if (refused) continue;
+      if (refused || !this.#reads.has(requestId)) continue;
       const committed = this.#reads.get(requestId);
       if (committed === undefined || index < committed) {
         throw new Error(`read ${requestId} is stale: ${index} < ${committed}`);
       }
       this.counts.readsAnswered++;
     }
-    member.reads = [];
+    // An abstaining server's own questions are answered to it.
+    member.reads = member.reads.filter((read) => !read.refused && !this.#reads.has(read.requestId));
   }
 
   /** The faults end: a leader comes, commits, and everyone has the same state. */
@@ -342,6 +415,7 @@ class Run {
     for (const { id, isUp } of cluster.members.values()) if (!isUp) cluster.restart(id);
     const before = cluster.checker.committedIndex;
     for (let round = 0; round < 400; round++) {
+      this.members.settle();
       cluster.tickAll();
       const leader = cluster.leader;
       if (leader === undefined) continue;
@@ -349,14 +423,18 @@ class Run {
         cluster.propose(leader.id, `${++this.#proposals}`);
       } else if (this.#agrees()) return;
     }
-    throw new Error("the cluster does not go on after the faults have ended");
+    if (this.members.mayStall) this.counts.stalled++;
+    else throw new Error("the cluster does not go on after the faults have ended");
   }
 
+  /** Every member that has its folder is up to date and takes part; no change is under way. */
   #agrees(): boolean {
-    const { committedIndex } = this.cluster.checker;
-    return [...this.cluster.members.values()].every(
-      ({ appliedIndex }) => appliedIndex === committedIndex,
-    );
+    const { checker, members, leader } = this.cluster;
+    if (leader?.isConfigurationChanging !== false) return false;
+    return [...members.values()].every(({ id, appliedIndex, abstains }) => {
+      if (!this.members.isMember(id)) return true;
+      return appliedIndex === checker.committedIndex && !abstains;
+    });
   }
 }
 
@@ -364,6 +442,7 @@ function runSeed(size: number, seed: number): Run {
   const run = new Run(size, seed);
   try {
     run.disturb(stepsPerRun);
+    run.churn(churnsPerRun);
     run.storm(stormsPerRun);
     run.recover();
   } catch (error) {
@@ -381,12 +460,18 @@ describe("random runs keep every property of Raft and go on after the faults", (
     test(`with ${size} replicas`, { timeout: 600_000 }, () => {
       let reads = 0;
       let restores = 0;
+      let stalled = 0;
       let committed = 0;
+      const members = { changes: 0, admitted: 0, trusted: 0, logsLost: 0, foldersLost: 0 };
       const seeds = onlySeed === undefined ? seedCount : 1;
       for (let i = 0; i < seeds; i++) {
         const run = runSeed(size, onlySeed === undefined ? i * 3 + size : Number(onlySeed));
         reads += run.counts.readsAnswered;
         restores += run.counts.restores;
+        stalled += run.counts.stalled;
+        for (const name of Object.keys(members) as (keyof typeof members)[]) {
+          members[name] += run.members.counts[name];
+        }
         committed += run.cluster.checker.committedIndex;
       }
       // Runs in which nothing happens would prove nothing.
@@ -394,6 +479,8 @@ describe("random runs keep every property of Raft and go on after the faults", (
       expect(committed / seeds).toBeGreaterThan(20);
       expect(reads).toBeGreaterThan(seeds);
       expect(restores).toBeGreaterThan(0);
+      expect(stalled).toBeLessThan(1 + seeds / 100);
+      for (const count of Object.values(members)) expect(count).toBeGreaterThan(seeds / 20);
     });
   }
 });

@@ -5,7 +5,7 @@ import { listDatadriven, runDatadriven } from "../testing/index.ts";
 import type { Observer } from "./observer.ts";
 import type { PeerMessage } from "./peer-message.ts";
 import { RaftCluster } from "./raft-cluster.test-support.ts";
-import type { LogIndex, ReplicaId } from "./types.ts";
+import type { Configuration, LogIndex, ReplicaId } from "./types.ts";
 
 type Args = ReadonlyMap<string, readonly string[]>;
 
@@ -75,6 +75,13 @@ function describeIndex(read: { readonly index: LogIndex; readonly refused: boole
   return read.refused ? "refused" : `index=${read.index}`;
 }
 
+/** One line for who takes part. */
+function describeConfiguration({ voters, votersOutgoing, learners }: Configuration): string {
+  const outgoing = votersOutgoing.length === 0 ? "" : ` outgoing=${votersOutgoing.join(",")}`;
+  const listening = learners.length === 0 ? "" : ` learners=${learners.join(",")}`;
+  return `voters=${voters.join(",")}${outgoing}${listening}`;
+}
+
 /** A cluster and the trace of what it does. */
 class Scenario {
   #cluster: RaftCluster | undefined;
@@ -90,12 +97,15 @@ class Scenario {
       roleChanged: ({ id, role, hardState, leader }) =>
         this.#trace.push(`${id} ${role} term=${hardState.term} leader=${leader}`),
       messageSent: (message) => this.#trace.push(describeMessage(message)),
+      configurationChanged: ({ id, configuration }) =>
+        this.#trace.push(`${id} ${describeConfiguration(configuration)}`),
       committed: ({ id, commitIndex }) => this.#trace.push(`${id} committed ${commitIndex}`),
     };
     this.#cluster = new RaftCluster({
       voters: numbers(args, "voters"),
       learners: numbers(args, "learners"),
       observer,
+      chunkBytes: number(args, "chunk-bytes", 3),
       config: {
         appendBytesMax: number(args, "append-bytes", 1024),
         appendsInFlightMax: number(args, "window", 4),
@@ -122,9 +132,9 @@ class Scenario {
 /** One line a replica, as in `status`. */
 function describeMembers(cluster: RaftCluster): string {
   const lines: string[] = [];
-  for (const { id, raft, disk, appliedIndex } of cluster.members.values()) {
+  for (const { id, raft, disk, appliedIndex, isWaiting } of cluster.members.values()) {
     if (raft === undefined) {
-      lines.push(`${id} down`);
+      lines.push(isWaiting ? `${id} waits` : `${id} down`);
       continue;
     }
     const terms = Array.from(
@@ -150,7 +160,7 @@ function describeProgress(cluster: RaftCluster, id: ReplicaId): string {
 
 /** Every command of the scenarios. Each shows what the cores did because of it. */
 const commands: Record<string, (scenario: Scenario, args: Args) => string | undefined> = {
-  // cluster voters=(1,2,3) [learners=(4)] [window=4] [append-bytes=1024]
+  // cluster voters=(1,2,3) [learners=(4)] [window=4] [append-bytes=1024] [chunk-bytes=3]
   cluster: (scenario, args) => void scenario.create(args),
   // tick id=1 [count=1]: no packet moves meanwhile.
   tick: ({ cluster }, args) => {
@@ -218,6 +228,34 @@ const commands: Record<string, (scenario: Scenario, args: Args) => string | unde
   chunk: ({ cluster }, args) => void cluster.readChunk(number(args, "id")),
   // compact id=1: a snapshot of what it has applied takes the place of those entries.
   compact: ({ cluster }, args) => void cluster.compact(number(args, "id")),
+  // restore id=3: starts anew on the snapshot that it has fetched.
+  restore: ({ cluster }, args) => void cluster.restoreByRestart(number(args, "id")),
+  // change id=1 voters=(1,2,3) [learners=(4)]: nothing else happens yet.
+  change: ({ cluster }, args) => {
+    const voters = numbers(args, "voters");
+    const effects = cluster.change(number(args, "id"), {
+      voters,
+      learners: numbers(args, "learners"),
+    });
+    return effects.configurationRefused ?? `at ${effects.configurationIndex}`;
+  },
+  // await id=4: an empty server waits to become a member, also in the place of an old one.
+  await: ({ cluster }, args) => {
+    const id = number(args, "id");
+    if (cluster.members.has(id)) cluster.loseFolder(id);
+    else cluster.await(id);
+    return undefined;
+  },
+  // admit id=4 joined=2: it is told that the entry at 2 has added it, and starts.
+  admit: ({ cluster }, args) => void cluster.admit(number(args, "id"), number(args, "joined")),
+  // lose-log id=3 last=2: crashes, and comes back with a log that ends there.
+  "lose-log": ({ cluster }, args) => {
+    const id = number(args, "id");
+    cluster.loseLog(id, number(args, "last"));
+    cluster.restart(id);
+    return undefined;
+  },
+  trust: ({ cluster }, args) => void cluster.trust(number(args, "id")),
   status: ({ cluster }) => describeMembers(cluster),
   progress: ({ cluster }, args) => describeProgress(cluster, number(args, "id")),
 };

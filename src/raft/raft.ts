@@ -3,6 +3,7 @@
 import { assertNever } from "../base/assert.ts";
 import { handleRequestVoteResponse } from "./candidate.ts";
 import type { RaftConfig, Restored } from "./config.ts";
+import { changeConfiguration } from "./configuration-change.ts";
 import { Core } from "./core.ts";
 import type { Effects } from "./effects.ts";
 import {
@@ -22,11 +23,13 @@ import {
   handleHeartbeatResponse,
   handleInstallSnapshotResponse,
   handleOwnDurable,
+  handlePeerLostLog,
   propose,
   readAtLeader,
   tickLeader,
 } from "./leader.ts";
 import type { Leading } from "./leading.ts";
+import type { ConfigurationAt } from "./membership.ts";
 import type { PeerMessage } from "./peer-message.ts";
 import type { ProgressView } from "./progress.ts";
 import { handleSnapshotRestored } from "./snapshot-receiver.ts";
@@ -94,6 +97,21 @@ export class Raft {
     return this.#core.membership.current;
   }
 
+  /** Where the newest configuration is in the log; the log's beginning or 0 without an entry. */
+  get configurationIndex(): LogIndex {
+    return this.#core.membership.currentIndex;
+  }
+
+  /** Whether the newest configuration is joint, or not known to be committed. */
+  get isConfigurationChanging(): boolean {
+    return this.#core.membership.isChanging;
+  }
+
+  /** The newest configuration that is known to be committed. */
+  get committedConfiguration(): ConfigurationAt {
+    return this.#core.membership.committedConfiguration;
+  }
+
   /** Whether this replica leads and is handing over, so that it takes no proposals. */
   get isTransferring(): boolean {
     return this.#core.leading?.transfer !== undefined;
@@ -121,6 +139,16 @@ export class Raft {
       case "propose":
         if (leading !== undefined) propose(core, leading, input.payloads);
         else core.outbox.dropProposal();
+        return;
+      case "changeConfiguration":
+        if (leading !== undefined) changeConfiguration(core, leading, input);
+        else core.outbox.refuseConfiguration("this server does not lead");
+        return;
+      case "peerLostLog":
+        if (leading !== undefined) handlePeerLostLog(core, leading, input.peer);
+        return;
+      case "trustLog":
+        core.abstains = false;
         return;
       case "persisted":
         core.log.stableTo(input.index, input.term);

@@ -3,7 +3,6 @@
 // goes on leading.
 import type { Core } from "./core.ts";
 import type { Leading } from "./leading.ts";
-import { allVoters, isVoter } from "./membership.ts";
 import { replicate } from "./replication.ts";
 import type { ReplicaId } from "./types.ts";
 
@@ -13,7 +12,7 @@ import type { ReplicaId } from "./types.ts";
  */
 export function beginTransfer(core: Core, leading: Leading, target: ReplicaId): void {
   const chosen = target === 0 ? furthestVoter(core, leading) : target;
-  if (chosen === core.id || !isVoter(core.membership.current, chosen)) return;
+  if (chosen === core.id || !core.membership.current.voters.includes(chosen)) return;
   if (leading.transfer?.target === chosen) return;
   leading.transfer = { target: chosen, elapsedTicks: 0 };
   const progress = leading.progress.get(chosen);
@@ -21,10 +20,11 @@ export function beginTransfer(core: Core, leading: Leading, target: ReplicaId): 
   maybeFinishTransfer(core, leading);
 }
 
-function furthestVoter(core: Core, leading: Leading): ReplicaId {
+/** The voter that has most of the log, but for this one; 0 where none is heard of. */
+export function furthestVoter(core: Core, leading: Leading): ReplicaId {
   let best: ReplicaId = 0;
   let bestMatch = -1;
-  for (const id of allVoters(core.membership.current)) {
+  for (const id of core.membership.current.voters) {
     const progress = leading.progress.get(id);
     if (id === core.id || progress === undefined || !progress.recentActive) continue;
     if (progress.matchIndex <= bestMatch) continue;

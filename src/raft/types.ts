@@ -35,6 +35,8 @@ export interface Configuration {
   readonly votersOutgoing: readonly ReplicaId[];
   /** Receive the log but have no vote (dissertation §4.2.1). */
   readonly learners: readonly ReplicaId[];
+  /** What the caller keeps with it, at most `configurationContextBytesMax`; opaque to the core. */
+  readonly context: Uint8Array;
 }
 
 /**

@@ -11,12 +11,13 @@ export function handleRequestVote(core: Core, message: RequestVote): void {
   }
   if (message.preVote) {
     // A promise of nothing: the term asked about is not taken over, and others may hear the same.
-    respond(core, message, { granted: message.term > core.term && isUpToDate(core, message) });
+    const granted = core.mayVote && message.term > core.term && isUpToDate(core, message);
+    respond(core, message, { granted });
     return;
   }
   if (message.term > core.term) core.becomeFollower(message.term, 0);
   const free = core.votedFor === message.from || (core.votedFor === 0 && core.leader === 0);
-  const granted = free && isUpToDate(core, message);
+  const granted = free && core.mayVote && isUpToDate(core, message);
   if (granted) core.vote(message.from);
   respond(core, message, { granted });
 }

@@ -2,13 +2,25 @@
 import { describe, expect, it } from "vitest";
 import { LeaderAcknowledgements } from "./acknowledgements.ts";
 
-function make(options: { mode?: "live" | "majority"; connected?: boolean[] } = {}) {
-  const { mode = "live", connected = [true, true] } = options;
+function make(
+  options: {
+    mode?: "live" | "majority";
+    connected?: boolean[];
+    silentSinceMs?: number;
+    startIndex?: number;
+  } = {},
+) {
+  const { mode = "live", connected = [true, true], silentSinceMs = 0, startIndex = 0 } = options;
   const acknowledgements = new LeaderAcknowledgements({
     mode,
     liveTimeoutMs: 500,
     nowMs: 0,
-    followers: connected.map((isConnected, i) => ({ peer: i + 2, connected: isConnected })),
+    startIndex,
+    followers: connected.map((isConnected, i) => ({
+      peer: i + 2,
+      connected: isConnected,
+      lastHeardMs: silentSinceMs,
+    })),
   });
   const match = new Map<number, number>();
   const advance = (commitIndex: number, durableIndex = commitIndex): number => {
@@ -43,6 +55,39 @@ describe("acknowledgements (R5)", () => {
     expect(acknowledgements.point.disks).toBe(2);
   });
 
+  it("nobody is live before it has what an earlier leader may have acknowledged", () => {
+    const { match, advance, acknowledgements } = make({ startIndex: 8 });
+    match.set(2, 7);
+    match.set(3, 8);
+    expect(advance(7)).toBe(7);
+    expect([acknowledgements.isLive(2), acknowledgements.isLive(3)]).toEqual([false, true]);
+    match.set(2, 8);
+    advance(7);
+    expect(acknowledgements.isLive(2)).toBe(true);
+  });
+
+  it("a newcomer is live once it has all that was acknowledged, and then is waited for", () => {
+    const { match, advance, check, hear, acknowledgements } = make({ connected: [true] });
+    match.set(2, 20);
+    check(0, 20);
+    advance(20);
+    const newcomer = { peer: 3, connected: true, lastHeardMs: 0 };
+    acknowledgements.setFollowers([{ peer: 2, connected: true, lastHeardMs: 0 }, newcomer]);
+    match.set(3, 4);
+    for (const nowMs of [10, 600]) {
+      hear(nowMs, 2, 3);
+      check(nowMs, 20);
+      advance(20);
+      expect(acknowledgements.isLive(3)).toBe(false);
+    }
+    match.set(3, 20);
+    check(610, 20);
+    advance(20);
+    expect(acknowledgements.isLive(3)).toBe(true);
+    match.set(2, 21);
+    expect(advance(21)).toBe(20);
+  });
+
   it("a broken connection counts at once", () => {
     const { match, advance, acknowledgements } = make();
     match.set(2, 10);
@@ -68,6 +113,16 @@ describe("acknowledgements (R5)", () => {
     hear(400, 2);
     check(501, 0);
     match.set(2, 5);
+    expect(advance(5)).toBe(5);
+  });
+
+  it("one that was silent before the election is not given all of its time again", () => {
+    const { match, advance, check, hear } = make({ silentSinceMs: -400 });
+    match.set(2, 5);
+    hear(90, 2);
+    check(99, 5);
+    expect(advance(5)).toBe(0);
+    check(101, 5);
     expect(advance(5)).toBe(5);
   });
 

@@ -3,8 +3,18 @@
 // by it. Pure bookkeeping: no clock, no I/O. Not here: the majority itself, which is the consensus
 // core's commit index.
 
+import { newLeaderGraceMs } from "./limits.ts";
+
 /** `live`: wait for every live server's disk. `majority`: the commit alone counts. */
 export type AckMode = "live" | "majority";
+
+/** A follower as a new leader knows it. */
+export interface FollowerContact {
+  readonly peer: number;
+  readonly connected: boolean;
+  /** When anything was last heard from it, monotonic ms. */
+  readonly lastHeardMs: number;
+}
 
 /** What the leader knows of one follower, for this purpose. */
 interface FollowerLiveness {
@@ -42,6 +52,8 @@ export class LeaderAcknowledgements {
   readonly #commits: { readonly atMs: number; readonly index: number }[] = [];
   /** Committed longer than liveTimeoutMs ago: a follower below it is overdue. Never falls. */
   #overdueIndex = 0;
+  /** End of the log when this term began: an earlier leader may have acknowledged up to here. */
+  readonly #startIndex: number;
   #point: AckPoint = { index: 0, disks: 0 };
 
   /**
@@ -52,18 +64,43 @@ export class LeaderAcknowledgements {
     readonly mode: AckMode;
     readonly liveTimeoutMs: number;
     readonly nowMs: number;
-    readonly followers: readonly { readonly peer: number; readonly connected: boolean }[];
+    /** The last index of the leader's log as its term begins. */
+    readonly startIndex: number;
+    readonly followers: readonly FollowerContact[];
   }) {
+    const { nowMs, liveTimeoutMs } = options;
     this.#mode = options.mode;
-    this.#liveTimeoutMs = options.liveTimeoutMs;
-    for (const { peer, connected } of options.followers) {
+    this.#startIndex = options.startIndex;
+    this.#liveTimeoutMs = liveTimeoutMs;
+    // One that was silent before the election is not given all of its time again: most often it is
+    // the leader before, which hangs. Whoever lives has a moment to be heard.
+    const heardMs = nowMs - liveTimeoutMs + newLeaderGraceMs;
+    for (const { peer, connected, lastHeardMs } of options.followers) {
       this.#followers.set(peer, {
         connected,
-        lastHeardMs: options.nowMs,
+        lastHeardMs: Math.min(nowMs, Math.max(lastHeardMs, heardMs)),
         awaited: connected,
         confirmed: false,
       });
     }
+  }
+
+  /** The members are others now. A newcomer is awaited once it is near. */
+  setFollowers(followers: readonly FollowerContact[]): void {
+    const ids = new Set(followers.map(({ peer }) => peer));
+    for (const peer of [...this.#followers.keys()]) {
+      if (!ids.has(peer)) this.#followers.delete(peer);
+    }
+    for (const { peer, connected, lastHeardMs } of followers) {
+      if (this.#followers.has(peer)) continue;
+      this.#followers.set(peer, { connected, lastHeardMs, awaited: false, confirmed: false });
+    }
+  }
+
+  /** A follower's log has lost entries: it is awaited again once it is near. */
+  handleLostLog(peer: number): void {
+    const follower = this.#followers.get(peer);
+    if (follower !== undefined) drop(follower);
   }
 
   /** The newest acknowledged index and on how many disks it is. The index never falls. */
@@ -142,7 +179,7 @@ export class LeaderAcknowledgements {
     for (const [peer, follower] of this.#followers) {
       const holds = match(peer) >= index;
       if (holds) disks += 1;
-      const confirmed = follower.awaited && holds;
+      const confirmed = follower.awaited && holds && match(peer) >= this.#startIndex;
       if (confirmed !== follower.confirmed) {
         follower.confirmed = confirmed;
         changed = true;

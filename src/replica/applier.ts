@@ -9,6 +9,13 @@ import type { ReplicaLog } from "./options.ts";
 import type { PendingProposals, ProposalFields } from "./proposals.ts";
 import type { AppliedCommand, CommittedEntry, StateMachine } from "./state-machine.ts";
 
+/** What checkpoints ask of whoever applies; snapshots.ts fits it. */
+export interface AppliedHooks {
+  handleApplied(entry: Entry, commands: readonly Uint8Array[]): void;
+  /** A checkpoint was applied: nothing more is, until `resume`. */
+  take(index: number, resume: () => void): void;
+}
+
 type Listener<Outcome, Event> = (applied: readonly AppliedCommand<Outcome, Event>[]) => void;
 
 /** The way from the log into the state machine. */
@@ -22,6 +29,9 @@ export class Applier<Outcome, Event> {
   #appliedIndex: number;
   #mayApplyTo = 0;
   #applying: readonly Entry[] = [];
+  #hooks: AppliedHooks | undefined;
+  /** A copy of the state is about to begin. */
+  #isHeld = false;
 
   constructor(options: {
     readonly log: ReplicaLog;
@@ -53,6 +63,19 @@ export class Applier<Outcome, Event> {
     return this.#applying[0]?.index;
   }
 
+  /** From now on applied entries are told, and checkpoints are taken. */
+  setHooks(hooks: AppliedHooks): void {
+    this.#hooks = hooks;
+  }
+
+  /**
+   * The state lacks entries that the log no longer has: nothing can be applied before another state
+   * is here.
+   */
+  get isBehindLog(): boolean {
+    return this.#appliedIndex + 1 < this.#log.firstIndex();
+  }
+
   subscribe(listener: Listener<Outcome, Event>): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -81,17 +104,21 @@ export class Applier<Outcome, Event> {
    * turn.
    */
   apply(): { readonly progress: boolean; readonly more: boolean } {
-    if (this.#appliedIndex >= this.#mayApplyTo) return { progress: false, more: false };
+    if (this.#isHeld || this.#appliedIndex >= this.#mayApplyTo || this.isBehindLog) {
+      return { progress: false, more: false };
+    }
     const start = this.#appliedIndex + 1;
     const entries = this.#log.entries(start, this.#mayApplyTo + 1, applyBytesMax);
     this.#applying = entries;
     const proposals: (readonly ProposalFields[])[] = [];
     const committed: CommittedEntry[] = [];
     let commands = 0;
+    let isCheckpoint = false;
     for (const entry of entries) {
-      if (commands >= applyCommandsMax) break;
+      if (commands >= applyCommandsMax || isCheckpoint) break;
       const decoded = decodeEntry(entry);
       commands += decoded.proposals.length;
+      isCheckpoint = decoded.isCheckpoint;
       proposals.push(decoded.proposals);
       committed.push(decoded.committed);
     }
@@ -100,7 +127,19 @@ export class Applier<Outcome, Event> {
     this.#appliedIndex = committed.at(-1)?.index ?? this.#appliedIndex;
     this.#answerOrigin(proposals, committed, applied);
     if (applied.length > 0) for (const listener of this.#listeners) listener(applied);
-    return { progress: true, more: this.#appliedIndex < this.#mayApplyTo };
+    for (const [at, { timestampMs, commands }] of committed.entries()) {
+      this.#time.observeStamp(timestampMs);
+      this.#hooks?.handleApplied(entries[at]!, commands);
+    }
+    if (isCheckpoint && this.#hooks !== undefined) this.#hold(this.#hooks);
+    return { progress: true, more: !this.#isHeld && this.#appliedIndex < this.#mayApplyTo };
+  }
+
+  #hold(hooks: AppliedHooks): void {
+    this.#isHeld = true;
+    hooks.take(this.#appliedIndex, () => {
+      this.#isHeld = false;
+    });
   }
 
   #answerOrigin(

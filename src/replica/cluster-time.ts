@@ -25,6 +25,12 @@ export class ClusterTime {
    * once.
    */
   nextStampMs(members: readonly number[], monotonicMs: number): number {
+    this.observeStamp(this.nowMs(members, monotonicMs));
+    return this.#lastStampMs;
+  }
+
+  /** Cluster time as of now; what a leader would stamp. */
+  nowMs(members: readonly number[], monotonicMs: number): number {
     const offsets: number[] = [];
     for (const member of members) {
       const offset = this.#offsets.get(member);
@@ -34,7 +40,6 @@ export class ClusterTime {
     // Of an even number the lower of the two in the middle: a clock that runs ahead would otherwise
     // drag the log into the future, where it stays, since stamps never go back.
     const median = offsets[Math.floor((offsets.length - 1) / 2)] ?? 0;
-    this.observeStamp(Math.floor(median + monotonicMs));
-    return this.#lastStampMs;
+    return Math.max(this.#lastStampMs, Math.floor(median + monotonicMs));
   }
 }

@@ -8,15 +8,22 @@ import type { CommittedEntry } from "./state-machine.ts";
 export interface DecodedEntry {
   readonly committed: CommittedEntry;
   readonly proposals: readonly ProposalFields[];
+  /** Every server takes a snapshot of its state as it is after this entry. */
+  readonly isCheckpoint: boolean;
 }
 
 /** Decodes an entry; one that concerns consensus alone has no commands. Throws on damage. */
 export function decodeEntry(entry: Entry): DecodedEntry {
   const { index } = entry;
   if (entry.kind !== "commands") {
-    return { committed: { index, timestampMs: 0, commands: [] }, proposals: [] };
+    return {
+      committed: { index, timestampMs: 0, commands: [] },
+      proposals: [],
+      isCheckpoint: false,
+    };
   }
-  const { timestampMs, proposals } = decodeEntryPayload(entry.payload);
+  const { timestampMs, proposals, checkpoint } = decodeEntryPayload(entry.payload);
   const commands = proposals.map((proposal) => proposal.command);
-  return { committed: { index, timestampMs: Number(timestampMs), commands }, proposals };
+  const committed = { index, timestampMs: Number(timestampMs), commands };
+  return { committed, proposals, isCheckpoint: checkpoint };
 }

@@ -4,16 +4,21 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { AcknowledgedSchema } from "../proto/gen/cluster/v1/peer_pb.js";
 import {
+  type Configuration,
+  decodeConfiguration,
   type Effects,
   type Input,
   type PeerMessage,
+  type ProgressView,
   Raft,
   type RoleChange,
 } from "../raft/index.ts";
-import { type AckPoint, LeaderAcknowledgements } from "./acknowledgements.ts";
+import { type AckPoint, type FollowerContact, LeaderAcknowledgements } from "./acknowledgements.ts";
 import { appendBytesMax, appendsInFlightMax, uncommittedBytesMax } from "./limits.ts";
+import { foundingConfiguration } from "./member-table.ts";
 import type { CrashPoint, ReplicaOptions } from "./options.ts";
 import type { Peer } from "./peers.ts";
+import type { SnapshotFacts } from "./snapshot-port.ts";
 
 /** What the rest of the replica does for it. */
 export interface ConsensusHooks {
@@ -25,22 +30,33 @@ export interface ConsensusHooks {
   peers(): Iterable<Peer>;
   handleRoleChange(change: RoleChange): void;
   handleRead(answer: Effects["reads"][number]): void;
+  /** The newest configuration is another one, or has been committed. */
+  handleConfiguration(): void;
+  /** This follower needs a snapshot: what it is to fetch. Undefined: there is none yet. */
+  ticket(to: number): Pick<SnapshotFacts, "index" | "term" | "configuration"> | undefined;
+  /** The leader says that this replica needs a snapshot of at least this index. */
+  handleTicket(index: number): void;
   /** Entries up to here may be applied. */
   mayApplyTo(index: number): void;
   crashPoint(point: CrashPoint): void;
 }
 
+/** A committed configuration and where it stands in the log. */
+export interface ConfigurationAt {
+  readonly index: number;
+  readonly configuration: Configuration;
+}
+
+/** What came of an input besides what is done already. */
+export interface StepResult {
+  readonly proposalDropped: boolean;
+  /** Why a change of the configuration was not taken. */
+  readonly configurationRefused: string | undefined;
+}
+
 type Parts = Pick<
   ReplicaOptions<unknown, unknown>,
-  | "identity"
-  | "members"
-  | "log"
-  | "votes"
-  | "timings"
-  | "seed"
-  | "observer"
-  | "clock"
-  | "stateMachine"
+  "identity" | "log" | "votes" | "timings" | "seed" | "observer" | "clock" | "stateMachine"
 >;
 
 /** This replica's part in consensus, from the moment the cluster is formed. */
@@ -50,23 +66,19 @@ export class Consensus {
   readonly #raft: Raft;
   /** Undefined while this replica does not lead. */
   #acknowledgements: LeaderAcknowledgements | undefined;
+  /** By peer, as of its last connection. */
+  readonly #lives = new Map<number, Pick<Peer, "logEpoch" | "birthNonce">>();
   /** Writes of the log under way. */
   #writesUnderWay = 0;
 
   constructor(parts: Parts, hooks: ConsensusHooks) {
     this.#parts = parts;
     this.#hooks = hooks;
-    const { log, votes, timings, observer } = parts;
-    const voters = parts.members.map((member) => member.replicaId);
-    const lastIndex = log.lastIndex();
-    const appliedIndex = parts.stateMachine.appliedIndex();
-    // Nothing is applied before it is durable here, so this is damage that recovery could not see.
-    if (appliedIndex > lastIndex) {
-      throw new Error(
-        `the log ends at entry ${lastIndex}, but entry ${appliedIndex} was applied: ` +
-          "this server has lost a part of its log and must not vote or acknowledge on it",
-      );
-    }
+    const { log, votes, timings, observer, identity } = parts;
+    const base = log.base();
+    // A state that was lost, or is behind what was compacted, is fetched from the others
+    // (state-transfer.ts): the core counts what it had applied as applied.
+    const appliedIndex = Math.max(parts.stateMachine.appliedIndex(), base.index);
     this.#raft = new Raft(
       {
         id: parts.identity.replicaId,
@@ -81,9 +93,11 @@ export class Consensus {
       },
       {
         hardState: votes.load(),
-        configuration: { voters, votersOutgoing: [], learners: [] },
+        configuration: baseConfiguration(parts),
         appliedIndex,
         log,
+        joinedIndex: identity.joinedIndex,
+        abstains: identity.abstains,
       },
     );
   }
@@ -107,6 +121,37 @@ export class Consensus {
 
   get commitIndex(): number {
     return this.#raft.commitIndex;
+  }
+
+  /** The newest configuration in the log, committed or not. */
+  get configuration(): Configuration {
+    return this.#raft.configuration;
+  }
+
+  get configurationIndex(): number {
+    return this.#raft.configurationIndex;
+  }
+
+  /** A change of the configuration is under way. */
+  get isConfigurationChanging(): boolean {
+    return this.#raft.isConfigurationChanging;
+  }
+
+  get committedConfiguration(): ConfigurationAt {
+    return this.#raft.committedConfiguration;
+  }
+
+  /** Leader only: what it knows of each member. */
+  progress(): ReadonlyMap<number, ProgressView> {
+    return this.#raft.progress();
+  }
+
+  get lastIndex(): number {
+    return this.#raft.lastIndex;
+  }
+
+  get isTransferring(): boolean {
+    return this.#raft.isTransferring;
   }
 
   /** No write of the log is under way: the next one would leave at once. */
@@ -133,15 +178,40 @@ export class Consensus {
     return { term: BigInt(this.term), index: BigInt(index), disks, receiverLive };
   }
 
-  /** Something has happened. Answers whether a proposal in it was dropped. */
-  step(input: Input): { readonly proposalDropped: boolean } {
+  /** Something has happened: does what follows from it. */
+  step(input: Input): StepResult {
+    const before = { newest: this.configurationIndex, committed: this.committedConfiguration };
     const effects = this.#raft.step(input);
     for (const message of effects.send) this.#send(message);
     if (effects.roleChange !== undefined) this.#handleRoleChange(effects.roleChange);
     if (effects.persist !== undefined) this.#persist(effects.persist);
     for (const answer of effects.reads) this.#hooks.handleRead(answer);
     this.#hooks.mayApplyTo(effects.applyTo);
-    return effects;
+    if (effects.storeChunk !== undefined) this.#hooks.handleTicket(effects.storeChunk.lastIndex);
+    for (const { to } of effects.snapshotChunks) this.#sendTicket(to);
+    const { index } = this.committedConfiguration;
+    if (index !== before.committed.index || this.configurationIndex !== before.newest) {
+      this.#hooks.handleConfiguration();
+      this.#followMembers();
+    }
+    const { proposalDropped, configurationRefused } = effects;
+    return { proposalDropped, configurationRefused };
+  }
+
+  /** The follower's only chunk is empty: it fetches the rest itself (docs/decisions/0012). */
+  #sendTicket(to: number): void {
+    const found = this.#hooks.ticket(to);
+    const { index, term, configuration } = found ?? { index: 0, term: 0, configuration: noBytes };
+    this.step({
+      kind: "snapshotChunk",
+      to,
+      lastIndex: index,
+      lastTerm: term,
+      configuration,
+      offset: 0,
+      chunk: noBytes,
+      done: found !== undefined,
+    });
   }
 
   #send(message: PeerMessage): void {
@@ -160,15 +230,40 @@ export class Consensus {
       mode: this.#parts.timings.acks,
       liveTimeoutMs: this.#parts.timings.liveTimeoutMs,
       nowMs: this.#parts.clock.monotonicMs(),
-      followers: [...this.#hooks.peers()].map(({ peerId, connected }) => ({
-        peer: peerId,
-        connected,
-      })),
+      startIndex: this.lastIndex,
+      followers: this.#followers(),
     });
   }
 
-  handleConnected(peer: number): void {
-    this.#acknowledgements?.handleConnected(peer, this.#parts.clock.monotonicMs());
+  /** Acknowledgements are for all members of the newest configuration, learners included. */
+  #followMembers(): void {
+    this.#acknowledgements?.setFollowers(this.#followers());
+  }
+
+  #followers(): FollowerContact[] {
+    const members = membersIn(this.configuration);
+    return [...this.#hooks.peers()]
+      .filter(({ peerId }) => members.has(peerId))
+      .map(({ peerId, connected, lastHeardMs }) => ({ peer: peerId, connected, lastHeardMs }));
+  }
+
+  #handleLostLog(peer: number): void {
+    this.#acknowledgements?.handleLostLog(peer);
+    this.step({ kind: "peerLostLog", peer });
+  }
+
+  handleConnected({
+    peerId,
+    logEpoch,
+    birthNonce,
+  }: Pick<Peer, "peerId" | "logEpoch" | "birthNonce">): void {
+    const known = this.#lives.get(peerId);
+    this.#lives.set(peerId, { logEpoch, birthNonce });
+    // Its log has lost entries since it was last here, or it is another folder under the same id:
+    // what it had confirmed counts no more.
+    const isOther = known?.logEpoch !== logEpoch || known.birthNonce !== birthNonce;
+    if (known !== undefined && isOther) this.#handleLostLog(peerId);
+    this.#acknowledgements?.handleConnected(peerId, this.#parts.clock.monotonicMs());
   }
 
   handleDisconnected(peer: number): void {
@@ -229,4 +324,21 @@ export class Consensus {
     isInside = false;
     this.#hooks.crashPoint("after-append");
   }
+}
+
+const noBytes = new Uint8Array(0);
+
+/** The configuration that holds before the log's first entry. */
+function baseConfiguration({ identity, log }: Parts): Configuration {
+  const { index, context } = log.base();
+  if (index === 0) return foundingConfiguration(identity.formed?.founders ?? []);
+  const configuration = decodeConfiguration(context);
+  if (configuration === undefined) throw new Error("the log's base holds no configuration");
+  return configuration;
+}
+
+/** Everybody who gets the log. */
+export function membersIn(configuration: Configuration): ReadonlySet<number> {
+  const { voters, votersOutgoing, learners } = configuration;
+  return new Set([...voters, ...votersOutgoing, ...learners]);
 }

@@ -116,7 +116,7 @@ describe("an entry of commands as bytes", () => {
   });
 
   it("names every field of its definition", () => {
-    expect(EntryPayloadSchema.fields.map(({ number }) => number)).toEqual([1, 2]);
+    expect(EntryPayloadSchema.fields.map(({ number }) => number)).toEqual([1, 2, 3]);
     const proposal = EntryPayloadSchema.fields[1]?.message;
     expect(proposal?.fields.map(({ number }) => number)).toEqual([1, 2, 3, 4]);
   });

@@ -309,6 +309,7 @@ const payloadWriter = new BinaryWriter();
 export function encodeEntryPayload(
   timestampMs: number,
   proposals: readonly ProposalFields[],
+  isCheckpoint = false,
 ): Uint8Array {
   const writer = payloadWriter;
   writer.tag(1, WireType.Varint).int64(timestampMs);
@@ -320,6 +321,7 @@ export function encodeEntryPayload(
     writer.tag(4, WireType.Bit32).fixed32(proposal.originIncarnation);
     writer.join();
   }
+  if (isCheckpoint) writer.tag(3, WireType.Varint).bool(true);
   return writer.finish();
 }
 

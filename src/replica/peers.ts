@@ -14,8 +14,13 @@ type FrameShape = MessageInitShape<typeof PeerFrameSchema>;
 /** Another replica, as this one knows it. */
 export interface Peer {
   readonly peerId: number;
-  readonly peerAddress: string;
+  peerAddress: string;
   connected: boolean;
+  /** As in its latest hello; see ReplicaIdentity. */
+  logEpoch: number;
+  birthNonce: bigint;
+  /** Where it says that it is reached; undefined until it has said hello. */
+  told: { readonly peerAddress: string; readonly clientAddress: string } | undefined;
   /** Monotonic ms; -Infinity while nothing was ever heard. */
   lastHeardMs: number;
   /** Where clients reach it; empty until it has said hello. */
@@ -31,9 +36,22 @@ export interface Forward {
   readonly proposals: readonly ProposalFields[];
 }
 
+/** What frames carry besides consensus and commands. */
+export type Extras = Pick<
+  FrameShape,
+  | "membershipRequests"
+  | "membershipAnswers"
+  | "snapshotRequest"
+  | "snapshotPiece"
+  | "islandHoldings"
+  | "islandItems"
+>;
+
 interface Outgoing {
   readonly messages: PeerMessage[];
   readonly forwards: Forward[];
+  /** Each in a frame of its own. */
+  readonly extras: Extras[];
   status: ServerStatus | undefined;
   /** A frame must leave at the end of this turn. */
   due: boolean;
@@ -45,21 +63,43 @@ export class Peers {
   readonly #outgoing = new Map<number, Outgoing>();
   readonly #transport: Transport;
 
-  constructor(
-    transport: Transport,
-    members: readonly { readonly replicaId: number; readonly peerAddress: string }[],
-  ) {
+  constructor(transport: Transport) {
     this.#transport = transport;
-    for (const { replicaId, peerAddress } of members) {
-      this.#peers.set(replicaId, {
-        peerId: replicaId,
-        peerAddress,
-        connected: false,
-        lastHeardMs: Number.NEGATIVE_INFINITY,
-        clientAddress: "",
-        status: undefined,
-      });
+  }
+
+  /**
+   * Who the others are from now on; the transport is told where anything is new. An empty client
+   * address does not replace a known one.
+   */
+  setMembers(
+    members: readonly {
+      readonly replicaId: number;
+      readonly peerAddress: string;
+      readonly clientAddress?: string;
+    }[],
+  ): void {
+    const ids = new Set(members.map(({ replicaId }) => replicaId));
+    let isNew = false;
+    for (const peerId of [...this.#peers.keys()]) {
+      if (ids.has(peerId)) continue;
+      this.#peers.delete(peerId);
+      this.#outgoing.delete(peerId);
+      isNew = true;
     }
+    for (const { replicaId, peerAddress, clientAddress } of members) {
+      const peer = this.#peers.get(replicaId);
+      if (peer?.peerAddress !== peerAddress) isNew = true;
+      if (peer === undefined) this.#peers.set(replicaId, newPeer(replicaId, peerAddress));
+      else peer.peerAddress = peerAddress;
+      if (clientAddress) this.#peers.get(replicaId)!.clientAddress = clientAddress;
+    }
+    if (!isNew) return;
+    this.#transport.setPeers(
+      [...this.#peers.values()].map(({ peerId, peerAddress }) => ({
+        peerId,
+        address: peerAddress,
+      })),
+    );
   }
 
   all(): IterableIterator<Peer> {
@@ -90,6 +130,14 @@ export class Peers {
   forward(peerId: number, forward: Forward): void {
     const outgoing = this.#outgoingTo(peerId);
     outgoing.forwards.push(forward);
+    outgoing.due = true;
+  }
+
+  /** Queues something besides consensus; it leaves in a frame of its own. */
+  sendExtras(peerId: number, extras: Extras): void {
+    if (!this.isConnected(peerId)) return;
+    const outgoing = this.#outgoingTo(peerId);
+    outgoing.extras.push(extras);
     outgoing.due = true;
   }
 
@@ -139,17 +187,39 @@ export class Peers {
         });
         this.#transport.send(peerId, frame);
       }
+      if (!connected) continue;
+      for (const extras of outgoing.extras) {
+        const { wallClockMs } = addTo(peerId);
+        this.#transport.send(
+          peerId,
+          encodePeerFrame({ wallClockMs: wallClockMs ?? 0n, ...extras }),
+        );
+      }
     }
   }
 
   #outgoingTo(peerId: number): Outgoing {
     let outgoing = this.#outgoing.get(peerId);
     if (outgoing === undefined) {
-      outgoing = { messages: [], forwards: [], status: undefined, due: false };
+      outgoing = { messages: [], forwards: [], extras: [], status: undefined, due: false };
       this.#outgoing.set(peerId, outgoing);
     }
     return outgoing;
   }
+}
+
+function newPeer(peerId: number, peerAddress: string): Peer {
+  return {
+    peerId,
+    peerAddress,
+    connected: false,
+    logEpoch: 0,
+    birthNonce: 0n,
+    told: undefined,
+    lastHeardMs: Number.NEGATIVE_INFINITY,
+    clientAddress: "",
+    status: undefined,
+  };
 }
 
 function isPatient(message: PeerMessage): boolean {

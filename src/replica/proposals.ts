@@ -28,6 +28,7 @@ interface OpenProposal<Outcome> {
 }
 
 interface AppliedProposal<Outcome> {
+  readonly command: Uint8Array;
   readonly index: number;
   readonly position: Position;
   readonly outcome: Outcome;
@@ -97,13 +98,7 @@ export class PendingProposals<Outcome> {
     this.#open.delete(applied.sequence);
     this.#openBytes -= open.command.length;
     const { index, position, outcome } = applied;
-    this.#applied.push({
-      index,
-      position,
-      outcome,
-      proposedAtMs: open.proposedAtMs,
-      done: open.done,
-    });
+    this.#applied.push({ ...open, index, position, outcome });
   }
 
   /**
@@ -118,6 +113,22 @@ export class PendingProposals<Outcome> {
     for (const { done, outcome, position } of answered) {
       done({ kind: "applied", outcome, position, disks: point.disks });
     }
+  }
+
+  /**
+   * Everything that has no answer yet, oldest first, to be answered by the caller: also what was
+   * applied and is not acknowledged.
+   */
+  takeAll(): {
+    readonly command: Uint8Array;
+    readonly done: (answer: ProposalAnswer<Outcome>) => void;
+  }[] {
+    const open = [...this.#open.values()];
+    const applied = this.#applied;
+    this.#open.clear();
+    this.#openBytes = 0;
+    this.#applied = [];
+    return [...applied, ...open].map(({ command, done }) => ({ command, done }));
   }
 
   /** Answers "unavailable" to what was handed in at or before `untilMs`. */

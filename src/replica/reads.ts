@@ -82,6 +82,11 @@ export class WaitingReads {
     if (read !== undefined && !answer.refused) read.index = answer.index;
   }
 
+  /** There is a leader: what nobody could answer is due at once. */
+  askAgain(): void {
+    for (const read of this.#confirmed.values()) read.askedAtMs = Number.NEGATIVE_INFINITY;
+  }
+
   /** Ids of reads that have had no answer for readRetryMs, to be asked again. */
   unanswered(nowMs: number): number[] {
     const ids: number[] = [];

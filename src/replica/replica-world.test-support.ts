@@ -5,66 +5,35 @@
 import { decodeUtf8, encodeUtf8 } from "../base/bytes.ts";
 import { positionOf } from "../base/position.ts";
 import { Random } from "../base/random.ts";
-import type { Clock, Timer } from "../io/clock.ts";
+import type { Clock } from "../io/clock.ts";
 import type { Transport, TransportHandler } from "../io/transport.ts";
 import type { Entry, HardState } from "../raft/index.ts";
 import {
   type AppliedCommand,
   type CommittedEntry,
+  newIdentity,
   type ProposalAnswer,
   Replica,
   type ReplicaIdentity,
   type ReplicaLog,
+  type ReplicaSizes,
   type ReplicaTimings,
   type StateMachine,
 } from "./index.ts";
-
-/** Virtual time: callbacks run in the order of their moment, then of their making. */
-export class VirtualTime {
-  nowMs = 0;
-  #sequence = 0;
-  #waiting: { atMs: number; sequence: number; callback: () => void }[] = [];
-
-  at(delayMs: number, callback: () => void): Timer {
-    const entry = { atMs: this.nowMs + delayMs, sequence: this.#sequence++, callback };
-    this.#waiting.push(entry);
-    return {
-      cancel: () => {
-        const index = this.#waiting.indexOf(entry);
-        if (index >= 0) this.#waiting.splice(index, 1);
-      },
-    };
-  }
-
-  /** Runs what is due next; false where nothing is. */
-  step(): boolean {
-    let next = 0;
-    for (let i = 1; i < this.#waiting.length; i++) {
-      const a = this.#waiting[i]!;
-      const b = this.#waiting[next]!;
-      if (a.atMs < b.atMs || (a.atMs === b.atMs && a.sequence < b.sequence)) next = i;
-    }
-    const [due] = this.#waiting.splice(next, 1);
-    if (due === undefined) return false;
-    this.nowMs = Math.max(this.nowMs, due.atMs);
-    due.callback();
-    return true;
-  }
-}
+import { type AppliedState, decodeState, TestDisk } from "./replica-disk.test-support.ts";
+import { VirtualTime } from "./virtual-time.test-support.ts";
 
 /** What survives a death of the process. */
 interface Disk {
+  base: { index: number; term: number; context: Uint8Array };
+  /** After the base. */
   entries: Entry[];
+  /** Up to this index the log is durable. */
   durable: number;
   hardState: HardState;
   identity: ReplicaIdentity;
   applied: AppliedState;
-}
-
-interface AppliedState {
-  index: number;
-  /** Command ids with the position and stamp of their first application. */
-  readonly commands: Map<string, { position: number; number: number; timestampMs: number }>;
+  readonly store: TestDisk;
 }
 
 /** The number that a command got: 1, 2, 3, … in the order of application. */
@@ -81,6 +50,24 @@ class CountingMachine implements StateMachine<Outcome, string> {
   }
   appliedIndex(): number {
     return this.#state.index;
+  }
+  judgeHeld(command: Uint8Array): Outcome | undefined {
+    const text = decodeUtf8(command)!;
+    const first = this.#state.commands.get(text);
+    if (first !== undefined) return { number: first.number, repeated: true };
+    return this.isHoldable(command) ? undefined : { number: 0, repeated: false };
+  }
+  isHoldable(command: Uint8Array): boolean {
+    return !decodeUtf8(command)!.startsWith("majority only");
+  }
+  heldKey(command: Uint8Array): string {
+    return decodeUtf8(command)!;
+  }
+  isMerged(command: Uint8Array): boolean {
+    return this.#state.commands.has(decodeUtf8(command)!);
+  }
+  mergeCommand({ command }: { readonly command: Uint8Array }): Uint8Array {
+    return command;
   }
   apply(entries: readonly CommittedEntry[]): AppliedCommand<Outcome, string>[] {
     const applied: AppliedCommand<Outcome, string>[] = [];
@@ -109,6 +96,10 @@ export class WorldServer {
   readonly #world: World;
   disk: Disk;
   replica: Replica<Outcome, string> | undefined;
+  /** Whom it would found a cluster with. */
+  founders: readonly { readonly replicaId: number; readonly peerAddress: string }[];
+  /** What it said when it learned that the cluster has removed it. */
+  removed: string | undefined;
   /** Paused processes keep their connections and do nothing. */
   paused = false;
   /** fsyncs do not come back while set. */
@@ -116,6 +107,9 @@ export class WorldServer {
   /** The log has failed and says so to each append, before it returns. */
   diskFails = false;
   wallOffsetMs = 0;
+  version = "test";
+  /** Where it says that it is reached. */
+  peerAddress: string;
   fatal: { error: Error; poisonIndex?: number } | undefined;
   #life = 0;
   #deferred: (() => void)[] = [];
@@ -124,7 +118,9 @@ export class WorldServer {
   constructor(world: World, id: number) {
     this.#world = world;
     this.id = id;
+    this.peerAddress = `peer-${id}`;
     this.disk = world.emptyDisk(id);
+    this.founders = world.members;
   }
 
   start(): void {
@@ -133,11 +129,15 @@ export class WorldServer {
     this.diskHangs = false;
     this.fatal = undefined;
     const world = this.#world;
+    this.#install();
+    const soon = (callback: () => void) => void world.time.at(1, this.inLife(callback));
+    this.disk.store.soon = soon;
     this.replica = new Replica<Outcome, string>({
       identity: this.disk.identity,
-      members: world.members,
+      members: this.founders,
+      peerAddress: this.peerAddress,
       clientAddress: `http://server-${this.id}`,
-      version: "test",
+      version: this.version,
       timings: world.timings,
       seed: world.random.nextUint32(),
       clock: this.#clock(),
@@ -153,13 +153,43 @@ export class WorldServer {
       saveIdentity: (identity) => {
         this.disk.identity = identity;
       },
+      state: this.disk.store.stateStore(this.disk.applied, soon),
+      snapshots: this.disk.store,
+      islandLog: this.disk.store.islandLog(soon),
+      sizes: world.sizes,
+      drawNonce: () => BigInt(world.random.nextUint32()) + 1n,
       freeBytes: () => 1e9,
-      onNote: () => {},
+      onNote: (note) => world.notes.push({ server: this.id, ...note }),
+      onRestart: () => {
+        this.kill();
+        this.start();
+      },
+      onRemoved: (condition) => {
+        this.kill();
+        this.removed = condition;
+      },
       onFatal: (failure) => {
         this.fatal = failure;
       },
     });
     this.replica.start();
+  }
+
+  /** A state that was fetched takes the place of the state, as mending.ts does it on a disk. */
+  #install(): void {
+    const { disk } = this;
+    const { ready } = disk.store;
+    if (ready === undefined) return;
+    disk.store.ready = undefined;
+    const { index, term, configuration } = ready.facts;
+    disk.applied = decodeState(ready.bytes);
+    const isHeld =
+      (index === disk.base.index && term === disk.base.term) ||
+      disk.entries[index - disk.base.index - 1]?.term === term;
+    if (isHeld) return;
+    disk.base = { index, term, context: configuration };
+    disk.entries = [];
+    disk.durable = index;
   }
 
   /** The process ends at once; what was not durable is gone. */
@@ -168,7 +198,8 @@ export class WorldServer {
     this.replica = undefined;
     this.handler = undefined;
     this.#deferred = [];
-    this.disk.entries = this.disk.entries.slice(0, this.disk.durable);
+    const { base, durable } = this.disk;
+    this.disk.entries = this.disk.entries.slice(0, durable - base.index);
     this.#world.dropConnections(this.id);
   }
 
@@ -230,12 +261,24 @@ export class WorldServer {
       unfinished = [];
       for (const callback of callbacks) callback();
     };
+    const lastIndex = (): number => disk.base.index + disk.entries.length;
     return {
-      firstIndex: () => 1,
-      lastIndex: () => disk.entries.length,
-      term: (index) => (index === 0 ? 0 : disk.entries[index - 1]?.term),
-      entries: (start, end) => disk.entries.slice(start - 1, end - 1),
+      firstIndex: () => disk.base.index + 1,
+      lastIndex,
+      term: (index) =>
+        index === disk.base.index
+          ? disk.base.term
+          : disk.entries[index - disk.base.index - 1]?.term,
+      entries: (start, end) =>
+        disk.entries.slice(start - disk.base.index - 1, end - disk.base.index - 1),
       bytes: () => disk.entries.length,
+      base: () => disk.base,
+      compact: ({ index, context }, done) => {
+        const term = disk.entries[index - disk.base.index - 1]!.term;
+        disk.entries = disk.entries.slice(index - disk.base.index);
+        disk.base = { index, term, context };
+        world.time.at(1, this.inLife(done));
+      },
       append: (entries, done) => {
         if (this.diskFails) {
           done(new Error("EIO: write"));
@@ -243,12 +286,13 @@ export class WorldServer {
         }
         const first = entries[0];
         if (first !== undefined) {
-          disk.entries = [...disk.entries.slice(0, first.index - 1), ...entries];
+          const kept = disk.entries.slice(0, first.index - disk.base.index - 1);
+          disk.entries = [...kept, ...entries];
           disk.durable = Math.min(disk.durable, first.index - 1);
         }
-        const length = disk.entries.length;
+        const last = lastIndex();
         unfinished.push(() => {
-          disk.durable = Math.max(disk.durable, Math.min(length, disk.entries.length));
+          disk.durable = Math.max(disk.durable, Math.min(last, lastIndex()));
           done();
         });
         world.time.at(0.1 + world.random.nextFloat(), this.inLife(finish));
@@ -264,12 +308,22 @@ export class World {
   readonly servers: WorldServer[];
   readonly members: { replicaId: number; peerAddress: string }[];
   readonly timings: ReplicaTimings;
+  readonly sizes: ReplicaSizes;
+  readonly notes: { readonly server: number; readonly message: string }[] = [];
   /** Links "a-b" that swallow everything, a < b. */
   readonly cuts = new Set<string>();
   readonly #connected = new Set<string>();
   readonly #lastArrival = new Map<string, number>();
+  /** Who has not heard yet that a connection broke, as "self<other". */
+  readonly #untold = new Map<string, () => void>();
 
-  constructor(options: { seed: number; size: number; timings?: Partial<ReplicaTimings> }) {
+  constructor(options: {
+    seed: number;
+    size: number;
+    timings?: Partial<ReplicaTimings>;
+    sizes?: ReplicaSizes;
+  }) {
+    this.sizes = options.sizes ?? { checkpointBytes: 2 ** 26, logKeepBytes: 2 ** 24 };
     this.random = new Random(options.seed);
     this.timings = {
       tickMs: 10,
@@ -277,6 +331,8 @@ export class World {
       electionTimeoutTicksMin: 30,
       electionTimeoutTicksMax: 60,
       liveTimeoutMs: 500,
+      islandAfterMs: 3_000,
+      survival: "quorum",
       proposalTimeoutMs: 10_000,
       acks: "live",
       ...options.timings,
@@ -291,21 +347,29 @@ export class World {
 
   emptyDisk(id: number): Disk {
     return {
+      base: { index: 0, term: 0, context: new Uint8Array(0) },
       entries: [],
       durable: 0,
       hardState: { term: 0, votedFor: 0 },
-      identity: {
+      identity: newIdentity({
         replicaId: id,
         birthNonce: BigInt(this.random.nextUint32()) + 1n,
         clusterName: "test",
-        formed: undefined,
-      },
+      }),
       applied: { index: 0, commands: new Map() },
+      store: new TestDisk(),
     };
   }
 
   server(id: number): WorldServer {
     return this.servers[id - 1]!;
+  }
+
+  /** A new machine that belongs to no cluster yet. */
+  addServer(): WorldServer {
+    const server = new WorldServer(this, this.servers.length + 1);
+    this.servers.push(server);
+    return server;
   }
 
   startAll(): void {
@@ -372,14 +436,18 @@ export class World {
       [b, a],
     ] as const) {
       const server = this.server(self);
-      const tell = server.inLife(() => server.handler?.handleDisconnected(other, "broken"));
+      const name = `${self}<${other}`;
+      const tell = server.inLife(() => {
+        if (this.#untold.delete(name)) server.handler?.handleDisconnected(other, "broken");
+      });
+      this.#untold.set(name, tell);
       this.time.at(0.1 + this.random.nextFloat(), tell);
     }
   }
 
   dropConnections(id: number): void {
-    for (const { replicaId } of this.members) {
-      if (replicaId !== id) this.dropConnection(id, replicaId);
+    for (const server of this.servers) {
+      if (server.id !== id) this.dropConnection(id, server.id);
     }
   }
 
@@ -397,8 +465,15 @@ export class World {
 
   #connect(a: WorldServer, b: WorldServer): void {
     if (a.paused || b.paused || a.handler === undefined || b.handler === undefined) return;
+    // As every transport does: the end of a connection comes before the next one's beginning.
+    for (const name of [`${a.id}<${b.id}`, `${b.id}<${a.id}`]) {
+      this.#untold.get(name)?.();
+      this.#untold.delete(name);
+    }
     const first = b.handler.handleHello(a.handler.hello());
     const second = a.handler.handleHello(b.handler.hello());
+    if (first.kind === "refused") a.handler.handleRefused(b.id, first.reason);
+    if (second.kind === "refused") b.handler?.handleRefused(a.id, second.reason);
     if (first.kind === "refused" || second.kind === "refused") return;
     this.#connected.add(link(a.id, b.id));
     a.handler.handleConnected(b.id);

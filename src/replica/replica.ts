@@ -6,79 +6,107 @@ import { assert } from "../base/assert.ts";
 import { toHex64 } from "../base/bytes.ts";
 import type { Position } from "../base/position.ts";
 import type { Timer } from "../io/clock.ts";
-import type { HelloVerdict } from "../io/transport.ts";
+import type { HelloVerdict, TransportHandler } from "../io/transport.ts";
 import type { ServerStatus, StatusResponse } from "../proto/gen/cluster/v1/admin_pb.js";
-import type { ForwardedCommands, PeerFrame } from "../proto/gen/cluster/v1/peer_pb.js";
+import type { PeerFrame } from "../proto/gen/cluster/v1/peer_pb.js";
 import type { RoleChange } from "../raft/index.ts";
 import type { AckPoint } from "./acknowledgements.ts";
+import type { ReplicaAdmin } from "./admin-service.ts";
 import { Applier } from "./applier.ts";
+import { Belonging } from "./belonging.ts";
 import { ClusterTime } from "./cluster-time.ts";
 import { Consensus } from "./consensus.ts";
-import { Formation } from "./formation.ts";
-import { HandOver } from "./hand-over.ts";
-import {
-  commandBytesMax,
-  forwardRetryMs,
-  handOverTimeoutMs,
-  overloadRetryAfterMs,
-  statusIntervalHeartbeats,
-} from "./limits.ts";
+import type { IslandService } from "./island-service.ts";
+import { IslandWiring } from "./island-wiring.ts";
+import { removalGraceTicks, statusIntervalHeartbeats, trustTimeoutMs } from "./limits.ts";
 import type { CrashPoint, ReplicaNote, ReplicaOptions } from "./options.ts";
-import { decodePeerFrame, decodePeerMessage, encodeEntryPayload } from "./peer-codec.ts";
-import { Peers } from "./peers.ts";
-import { PendingProposals, ProposalQueue } from "./proposals.ts";
+import { decodePeerFrame, decodePeerMessage } from "./peer-codec.ts";
 import { WaitingReads } from "./reads.ts";
 import type { ProposalAnswer, ReplicaService, WaitAnswer } from "./service.ts";
 import type { AppliedCommand } from "./state-machine.ts";
 import { clusterStatus, ownStatus, readinessOf } from "./status.ts";
+import { Upkeep } from "./upkeep.ts";
+import { WritePath } from "./write-path.ts";
 
 /** A replica that has been made but not started. `start` it once; `stop` it once. */
 export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
   readonly #options: ReplicaOptions<Outcome, Event>;
   readonly #id: number;
-  readonly #formation: Formation;
-  readonly #peers: Peers;
-  readonly #pending = new PendingProposals<Outcome>();
-  readonly #queue = new ProposalQueue();
-  readonly #handOver: HandOver;
+  readonly #belonging: Belonging;
+  readonly #upkeep: Upkeep;
+  readonly #islanding: IslandWiring<Outcome>;
+  readonly #writes: WritePath<Outcome>;
   readonly #reads: WaitingReads;
   readonly #time = new ClusterTime();
   readonly #applier: Applier<Outcome, Event>;
-  readonly #members: readonly number[];
   /** Undefined until the cluster is formed. */
   #consensus: Consensus | undefined;
   /** The newest acknowledged index that this replica knows of. */
   #acknowledged: AckPoint = { index: 0, disks: 0 };
   /** Whether the leader counts this replica as live. */
   #countedLive = false;
-  #handOverScheduled = false;
-  /** When a pending proposal was last applied or handed over anew, monotonic ms. */
-  #progressAtMs = 0;
   #statusAtMs = Number.NEGATIVE_INFINITY;
   #startedAtMs = 0;
   #timer: Timer | undefined;
   #inTurn = false;
-  #state: "made" | "running" | "stopping" | "stopped" = "made";
+  #state: "made" | "running" | "stopped" = "made";
 
   constructor(options: ReplicaOptions<Outcome, Event>) {
     this.#options = options;
     this.#id = options.identity.replicaId;
     this.#reads = new WaitingReads(options.clock);
-    this.#members = options.members.map((member) => member.replicaId);
-    assert(this.#members.includes(this.#id), "a replica is one of the configured members");
-    this.#formation = new Formation(options.identity, this.#members);
-    this.#peers = new Peers(
-      options.transport,
-      options.members.filter((member) => member.replicaId !== this.#id),
-    );
+    this.#belonging = new Belonging(options, {
+      formed: () => this.#takePart(),
+      claimed: (claim) => this.#upkeep.handleClaim(claim),
+      removed: () => this.#leaveForGood(),
+      note: (level, message, fields) => this.#note(level, message, fields),
+    });
     const origin = { replicaId: this.#id, incarnation: options.seed >>> 0 };
-    this.#handOver = new HandOver({ pending: this.#pending, origin });
+    const { formation, peers } = this.#belonging;
+    this.#writes = new WritePath({
+      origin,
+      clock: options.clock,
+      peers,
+      proposalTimeoutMs: options.timings.proposalTimeoutMs,
+      turn: (body) => this.#turn(body),
+      nextStampMs: () => this.#time.nextStampMs(this.#voters(), options.clock.monotonicMs()),
+      takeCheckpointWish: () => this.#upkeep.takeCheckpointWish(),
+    });
     this.#applier = new Applier({
       log: options.log,
       stateMachine: options.stateMachine,
       origin,
-      pending: this.#pending,
+      pending: this.#writes.pending,
       time: this.#time,
+    });
+    this.#upkeep = new Upkeep(
+      options,
+      { formation, peers },
+      {
+        ownId: this.#id,
+        turn: (body) => this.#turn(body),
+        consensus: () => this.#consensus,
+        appliedIndex: () => this.#applier.appliedIndex,
+        clusterTimeMs: () => this.#time.nowMs(this.#voters(), options.clock.monotonicMs()),
+        whenCurrent: (done) =>
+          this.waitForRead({ timeoutMs: trustTimeoutMs }, ({ kind }) =>
+            options.clock.setSoon(() => done(kind === "reached")),
+          ),
+        restart: (reason) => this.#restart(reason),
+        note: (level, message, fields) => this.#note(level, message, fields),
+      },
+    );
+    this.#islanding = this.#createIslanding();
+  }
+
+  #createIslanding(): IslandWiring<Outcome> {
+    return new IslandWiring(this.#options, {
+      peers: this.#belonging.peers,
+      writes: this.#writes,
+      consensus: () => this.#consensus,
+      clusterTimeMs: () => this.admin.clusterTimeMs(),
+      turn: (body) => this.#turn(body),
+      note: (level, message, fields) => this.#note(level, message, fields),
     });
   }
 
@@ -89,54 +117,44 @@ export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
     const { clock, transport } = this.#options;
     this.#startedAtMs = clock.monotonicMs();
     this.#armTimer();
-    transport.setPeers(
-      [...this.#peers.all()].map((peer) => ({ peerId: peer.peerId, address: peer.peerAddress })),
-    );
-    transport.start({
-      hello: () => this.#formation.hello(this.#options.clientAddress),
+    transport.start(this.#transportHandler());
+    this.#turn(() => this.#belonging.start());
+  }
+
+  #transportHandler(): TransportHandler {
+    return {
+      hello: () => this.#belonging.formation.hello(),
       handleHello: (hello) => this.#handleHello(hello),
       handleConnected: (peer) => this.#turn(() => this.#handleConnected(peer)),
       handleDisconnected: (peer) => this.#turn(() => this.#handleDisconnected(peer)),
       handleFrame: (peer, frame) => this.#turn(() => this.#handleFrame(peer, frame)),
-    });
-    this.#turn(() => this.#formIfPossible(() => this.#formation.maybeForm()));
+      handleRefused: (_peer, reason) => this.#turn(() => this.#belonging.handleRefused(reason)),
+    };
   }
 
   /**
-   * Hands leadership over where it can, then ends everything; open proposals are answered
-   * "unavailable".
+   * A planned stop begins: gives back the vote where it would be missed and hands leadership over;
+   * clients are served on meanwhile. Bounded by handOverTimeoutMs.
    */
-  stop(done: () => void): void {
-    if (this.#state !== "running") {
-      this.#options.clock.setSoon(done);
-      return;
-    }
-    this.#state = "stopping";
-    const { clock } = this.#options;
-    const deadlineMs = clock.monotonicMs() + handOverTimeoutMs;
-    this.#turn(() => this.#consensus?.step({ kind: "transferLeadership", target: 0 }));
-    const wait = (): void => {
-      const wanted = this.leads && this.#members.length > 1;
-      if (wanted && clock.monotonicMs() < deadlineMs && this.#state === "stopping") {
-        clock.setTimer(this.#options.timings.tickMs, wait);
-        return;
-      }
-      this.#end("the server is stopping");
-      done();
-    };
-    wait();
+  depart(done: () => void): void {
+    const hasEnded = (): boolean => this.#state !== "running";
+    if (hasEnded()) this.#options.clock.setSoon(done);
+    else this.#upkeep.depart(hasEnded, done);
+  }
+
+  /** Ends everything; open proposals are answered "unavailable". After `depart` nobody notices. */
+  stop(): void {
+    this.#end("the server is stopping");
   }
 
   propose(command: Uint8Array, done: (answer: ProposalAnswer<Outcome>) => void): void {
-    assert(command.length <= commandBytesMax, "a command is within its limit");
-    const { clock } = this.#options;
-    if (this.#state !== "running") {
-      clock.setSoon(() => done({ kind: "unavailable", message: "the server is stopping" }));
-    } else if (this.#pending.add(command, clock.monotonicMs(), done)) {
-      this.#scheduleHandOver();
-    } else {
-      clock.setSoon(() => done({ kind: "overloaded", retryAfterMs: overloadRetryAfterMs }));
+    if (this.#state === "running") {
+      if (this.#islanding.island.open) this.#turn(() => this.#islanding.take(command, done));
+      else this.#writes.propose(command, done);
+      return;
     }
+    const message = "the server is stopping";
+    this.#options.clock.setSoon(() => done({ kind: "unavailable", message }));
   }
 
   waitForPosition(
@@ -165,22 +183,23 @@ export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
 
   readiness(): { readonly ready: boolean; readonly reason: string } {
     if (this.#state !== "running") return { ready: false, reason: "the server is stopping" };
-    const condition = this.#formation.condition;
+    const { condition } = this;
     return readinessOf(this.#consensus, { condition, appliedIndex: this.#applier.appliedIndex });
   }
 
   status(): StatusResponse {
     return clusterStatus({
-      identity: this.#formation.identity,
+      identity: this.#belonging.formation.identity,
       own: this.#ownStatus(),
-      peers: this.#peers.all(),
+      peers: this.#belonging.peers.all(),
+      consensus: this.#consensus,
       monotonicMs: this.#options.clock.monotonicMs(),
       liveByLeader: this.leads ? (peer) => this.#consensus?.isLive(peer) ?? false : undefined,
     });
   }
 
   clientAddresses(): string[] {
-    const others = [...this.#peers.all()].map((peer) => peer.clientAddress);
+    const others = [...this.#belonging.peers.all()].map((peer) => peer.clientAddress);
     return [this.#options.clientAddress, ...others.filter((address) => address !== "")];
   }
 
@@ -189,8 +208,27 @@ export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
   }
 
   clusterId(): string {
-    const { formed } = this.#formation.identity;
+    const { formed } = this.#belonging.formation.identity;
     return formed === undefined ? "" : toHex64(formed.clusterId);
+  }
+
+  /** What operators' calls need. */
+  get admin(): ReplicaAdmin {
+    return this.#upkeep;
+  }
+
+  /** Why this server takes no full part; empty when it does. */
+  get condition(): string {
+    return this.#belonging.formation.condition || this.#upkeep.condition;
+  }
+
+  /** What is held here without a majority. */
+  get island(): IslandService {
+    return this.#islanding.island;
+  }
+
+  #voters(): readonly number[] {
+    return this.#consensus?.configuration.voters ?? [this.#id];
   }
 
   /** Whether this replica leads now. */
@@ -210,7 +248,8 @@ export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
     this.#inTurn = true;
     try {
       body();
-      this.#finishTurn();
+      // Unless that has ended it: then what is here belongs to another life already.
+      if (this.#state === "running") this.#finishTurn();
     } catch (error) {
       this.#fail(error);
     } finally {
@@ -219,15 +258,15 @@ export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
   }
 
   #finishTurn(): void {
-    this.#runHandOver();
-    this.#proposeQueue();
+    this.#writes.run(this.#consensus);
+    this.#upkeep.advance();
     this.#advanceAcknowledged();
     this.#crashPoint("before-send");
     this.#flush();
     this.#crashPoint("after-send");
     this.#apply();
     this.#crashPoint("before-answer");
-    this.#pending.handleAcknowledged(this.#acknowledged);
+    this.#writes.pending.handleAcknowledged(this.#acknowledged);
   }
 
   #fail(cause: unknown): void {
@@ -242,8 +281,27 @@ export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
     this.#state = "stopped";
     this.#timer?.cancel();
     this.#options.transport.close();
-    this.#pending.expire(Number.POSITIVE_INFINITY, message);
+    this.#islanding.island.stop();
+    this.#writes.pending.expire(Number.POSITIVE_INFINITY, message);
     this.#reads.expire(Number.POSITIVE_INFINITY);
+    this.#upkeep.end();
+  }
+
+  /** The disk holds something else now: the process goes on from there, put together anew. */
+  #restart(reason: string): void {
+    this.#end("the server starts anew");
+    this.#options.onRestart(reason);
+  }
+
+  /** The others are told what is committed first, so that they go on at once. */
+  #leaveForGood(): void {
+    const { clock, timings } = this.#options;
+    this.#upkeep.handleRemoved();
+    clock.setTimer(removalGraceTicks * timings.tickMs, () => {
+      if (this.#state === "stopped") return;
+      this.#end("this server was removed from the cluster");
+      this.#options.onRemoved(this.condition);
+    });
   }
 
   #armTimer(): void {
@@ -260,47 +318,69 @@ export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
     const nowMs = clock.monotonicMs();
     this.#time.hear(this.#id, { wallMs: clock.wallMs(), monotonicMs: nowMs });
     this.#consensus?.tick(nowMs);
-    this.#peers.hurry();
+    this.#belonging.peers.hurry();
+    this.#upkeep.tick(nowMs);
+    this.#islanding.tick(nowMs);
     for (const requestId of this.#reads.unanswered(nowMs)) {
       this.#consensus?.step({ kind: "readIndex", requestId });
     }
     this.#reads.expire(nowMs);
-    this.#pending.expire(
-      nowMs - timings.proposalTimeoutMs,
-      "no majority of servers has confirmed it in time; send the same id again, to any server",
-    );
-    // Frames may have been lost on the way to a leader that is alive: hand over anew what is open.
-    const stuck = this.#pending.openCount > 0 && nowMs - this.#progressAtMs > forwardRetryMs;
-    if (stuck && !this.#consensus?.leads) this.#restartHandOver();
+    this.#writes.tick(nowMs, this.#consensus);
     const heartbeatMs = timings.heartbeatIntervalTicks * timings.tickMs;
     if (nowMs - this.#statusAtMs >= statusIntervalHeartbeats * heartbeatMs) {
       this.#statusAtMs = nowMs;
-      this.#peers.sendStatus(this.#ownStatus());
+      this.#belonging.peers.sendStatus(this.#ownStatus());
     }
   }
 
-  #makeConsensus(): Consensus {
-    return new Consensus(this.#options, {
-      send: (message) => this.#peers.send(message),
-      turn: (body) => this.#turn(body),
-      peers: () => this.#peers.all(),
-      handleRoleChange: (change) => this.#handleRoleChange(change),
-      handleRead: (answer) => this.#reads.handleAnswer(answer),
-      mayApplyTo: (index) => this.#applier.mayApplyTo(index),
-      crashPoint: (point) => this.#crashPoint(point),
+  /** From the moment at which this server belongs to a cluster. */
+  #takePart(): void {
+    if (this.#consensus !== undefined) return;
+    const { formation, peers } = this.#belonging;
+    this.#consensus = new Consensus(
+      { ...this.#options, identity: formation.identity },
+      {
+        send: (message) => peers.send(message),
+        turn: (body) => this.#turn(body),
+        peers: () => peers.all(),
+        handleRoleChange: (change) => this.#handleRoleChange(change),
+        handleRead: (answer) => this.#reads.handleAnswer(answer),
+        handleConfiguration: () => this.#handleConfiguration(),
+        ticket: (to) => this.#upkeep.ticket(to),
+        handleTicket: (index) => this.#upkeep.handleTicket(index),
+        mayApplyTo: (index) => this.#applier.mayApplyTo(index),
+        crashPoint: (point) => this.#crashPoint(point),
+      },
+    );
+    const snapshots = this.#upkeep.begin(this.#consensus, this.#applier);
+    this.#applier.setHooks({
+      handleApplied: (entry, commands) => {
+        snapshots.handleApplied(entry);
+        this.#islanding.island.handleApplied(commands, entry.index);
+      },
+      take: (index, resume) => snapshots.take(index, resume),
     });
+    this.#handleConfiguration();
+  }
+
+  #handleConfiguration(): void {
+    const consensus = this.#consensus;
+    if (consensus === undefined) return;
+    this.#belonging.setConfiguration(consensus.committedConfiguration, consensus.configuration);
+    this.#upkeep.handleConfiguration();
   }
 
   #handleRoleChange(change: RoleChange): void {
-    this.#queue.clear();
-    this.#restartHandOver();
+    this.#writes.handleRoleChange();
     this.#countedLive = false;
     if (change.role === "leader") this.#applier.observeLogStamps();
+    this.#upkeep.handleRole(change);
+    if (change.leader !== 0) this.#reads.askAgain();
     this.#note("info", "role changed", { ...change });
   }
 
   #advanceAcknowledged(): void {
-    if (this.#consensus?.advanceAcknowledged()) this.#peers.markDue();
+    if (this.#consensus?.advanceAcknowledged()) this.#belonging.peers.markDue();
     this.#learnAcknowledged(this.#consensus?.acknowledged);
   }
 
@@ -310,7 +390,7 @@ export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
 
   #flush(): void {
     const wallClockMs = BigInt(Math.floor(this.#options.clock.wallMs()));
-    this.#peers.flush((peerId) => {
+    this.#belonging.peers.flush((peerId) => {
       const acknowledged = this.#consensus?.acknowledgedFor(peerId);
       return acknowledged === undefined ? { wallClockMs } : { wallClockMs, acknowledged };
     });
@@ -321,7 +401,7 @@ export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
     const { progress, more } = this.#applier.apply();
     if (progress) {
       this.#crashPoint("after-apply");
-      this.#progressAtMs = this.#options.clock.monotonicMs();
+      this.#writes.noteProgress();
     }
     this.#reads.handleApplied({
       index: this.#applier.appliedIndex,
@@ -330,121 +410,37 @@ export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
     if (more) this.#options.clock.setSoon(() => this.#turn(() => {}));
   }
 
-  /** Everything that arrives in this turn of the event loop is handed over together. */
-  #scheduleHandOver(): void {
-    if (this.#handOverScheduled) return;
-    this.#handOverScheduled = true;
-    this.#options.clock.setSoon(() => {
-      this.#handOverScheduled = false;
-      this.#turn(() => {});
-    });
-  }
-
-  #restartHandOver(): void {
-    this.#handOver.restart();
-    this.#progressAtMs = this.#options.clock.monotonicMs();
-  }
-
-  /**
-   * Brings what clients have handed in to the leader: into the own queue, or into frames for
-   * another.
-   */
-  #runHandOver(): void {
-    const consensus = this.#consensus;
-    if (consensus === undefined || consensus.leader === 0 || this.#handOverScheduled) return;
-    const { leader, term, leads } = consensus;
-    if (leads) {
-      this.#handOver.run((proposals, resumed) => this.#queue.add(proposals, resumed));
-    } else if (this.#peers.isConnected(leader)) {
-      this.#handOver.run((proposals, resumed) =>
-        this.#peers.forward(leader, { term, resumed, proposals }),
-      );
-    }
-  }
-
-  /**
-   * Leader: makes entries of what has gathered. While a write is under way the next ones wait for
-   * it, unless they fill an entry: that costs at most one fsync of delay and makes one write of
-   * many.
-   */
-  #proposeQueue(): void {
-    const consensus = this.#consensus;
-    if (consensus === undefined || !consensus.leads) return;
-    this.#queue.drain({
-      mayWrite: () => consensus.isDiskIdle,
-      propose: (entries) => {
-        const stampMs = this.#time.nextStampMs(this.#members, this.#options.clock.monotonicMs());
-        const payloads = entries.map((proposals) => encodeEntryPayload(stampMs, proposals));
-        return !consensus.step({ kind: "propose", payloads }).proposalDropped;
-      },
-    });
-  }
-
-  #handleForwards(from: number, forwards: readonly ForwardedCommands[]): void {
-    if (forwards.length === 0 || !this.leads) return;
-    const term = this.#consensus?.term ?? 0;
-    if (!this.#queue.addForwards(forwards, { from, term })) {
-      this.#note("warn", "a peer forwarded commands that are not its own", { peer: from });
-    }
-  }
-
-  #handleHello(bytes: Uint8Array): HelloVerdict {
+  #handleHello(hello: Uint8Array): HelloVerdict {
     let verdict: HelloVerdict = { kind: "refused", reason: "the server is stopping" };
     this.#turn(() => {
-      this.#formIfPossible(() => {
-        const judged = this.#formation.judge(bytes);
-        verdict = judged;
-        if (judged.kind === "accepted") {
-          const peer = this.#peers.get(judged.peerId);
-          if (peer !== undefined) peer.clientAddress = judged.clientAddress;
-        } else {
-          this.#note("warn", "refused a peer", { reason: judged.reason });
-        }
-      });
+      verdict = this.#belonging.judge(hello);
     });
     return verdict;
   }
 
-  /** Runs what may form the cluster, and begins to take part when it has. */
-  #formIfPossible(body: () => void): void {
-    const before = this.#formation.identity.formed;
-    body();
-    const { identity } = this.#formation;
-    if (identity.formed !== undefined && before === undefined) {
-      this.#options.saveIdentity(identity);
-      this.#note("info", "cluster formed", { clusterId: toHex64(identity.formed.clusterId) });
-    }
-    if (identity.formed === undefined || this.#consensus !== undefined) return;
-    this.#consensus = this.#makeConsensus();
-    // Streams that were opened before know nothing of the cluster's id: all say hello again, and
-    // adopt or refuse it.
-    this.#options.clock.setSoon(() => {
-      for (const { peerId, connected } of this.#peers.all()) {
-        if (connected) this.#options.transport.disconnect(peerId, "the cluster is formed");
-      }
-    });
-  }
-
   #handleConnected(peerId: number): void {
-    const peer = this.#peers.get(peerId);
+    const peer = this.#belonging.peers.get(peerId);
     if (peer === undefined) return;
     const nowMs = this.#options.clock.monotonicMs();
     peer.connected = true;
     peer.lastHeardMs = nowMs;
-    this.#consensus?.handleConnected(peerId);
-    if (this.#consensus?.leader === peerId) this.#restartHandOver();
+    this.#consensus?.handleConnected(peer);
+    this.#upkeep.handleConnected(peerId);
+    this.#islanding.island.handleConnected(peerId);
+    if (this.#consensus?.leader === peerId) this.#writes.restart();
     this.#statusAtMs = Number.NEGATIVE_INFINITY;
   }
 
   #handleDisconnected(peerId: number): void {
-    const peer = this.#peers.get(peerId);
+    const peer = this.#belonging.peers.get(peerId);
     if (peer === undefined) return;
     peer.connected = false;
+    this.#islanding.island.handleDisconnected(peerId);
     this.#consensus?.handleDisconnected(peerId);
   }
 
   #handleFrame(peerId: number, bytes: Uint8Array): void {
-    const peer = this.#peers.get(peerId);
+    const peer = this.#belonging.peers.get(peerId);
     const frame = decodePeerFrame(bytes);
     if (peer === undefined || frame === undefined) {
       this.#options.transport.disconnect(peerId, "a frame that is none of this protocol");
@@ -456,7 +452,11 @@ export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
     if (frame.status !== undefined) peer.status = frame.status;
     this.#consensus?.handleHeard(peerId, monotonicMs);
     this.#handleMessages(peerId, frame);
-    this.#handleForwards(peerId, frame.forwards);
+    if (!this.#writes.takeForwards(peerId, frame.forwards, this.#consensus)) {
+      this.#note("warn", "a peer forwarded commands that are not its own", { peer: peerId });
+    }
+    this.#upkeep.handleFrame(peerId, frame);
+    this.#islanding.handleFrame(peerId, frame);
   }
 
   #handleMessages(peerId: number, frame: PeerFrame): void {
@@ -466,25 +466,26 @@ export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
         this.#consensus?.step({ kind: "peerMessage", message });
       }
     }
-    const { acknowledged } = frame;
-    if (acknowledged === undefined) return;
-    this.#learnAcknowledged({ index: Number(acknowledged.index), disks: acknowledged.disks });
-    if (this.#consensus?.leader === peerId) this.#countedLive = acknowledged.receiverLive;
+    if (frame.acknowledged === undefined) return;
+    const { index, disks, receiverLive } = frame.acknowledged;
+    this.#learnAcknowledged({ index: Number(index), disks });
+    if (this.#consensus?.leader === peerId) this.#countedLive = receiverLive;
   }
 
   #ownStatus(): ServerStatus {
-    const { clock, log, clientAddress, members, version, freeBytes } = this.#options;
+    const { clock, freeBytes, snapshots } = this.#options;
     return ownStatus({
+      ...this.#options,
       replicaId: this.#id,
-      clientAddress,
-      peerAddress: members.find((member) => member.replicaId === this.#id)?.peerAddress ?? "",
       consensus: this.#consensus,
       appliedIndex: this.#applier.appliedIndex,
-      log,
+      snapshot: snapshots.newest(),
       live: this.leads || this.#countedLive,
       diskFreeBytes: freeBytes(),
-      condition: this.#formation.condition,
-      version,
+      condition: this.condition,
+      damages: this.#upkeep.damages,
+      island: this.#islanding.island.open,
+      heldItems: this.#islanding.island.heldCount,
       uptimeMs: clock.monotonicMs() - this.#startedAtMs,
     });
   }

@@ -17,6 +17,15 @@ export type ProposalAnswer<Outcome> =
       readonly position: Position;
       readonly disks: number;
     }
+  /**
+   * Island mode: durable on the disks of so many servers of the island, to be merged when a
+   * majority is back. `timestampMs`: when it was accepted.
+   */
+  | { readonly kind: "held"; readonly disks: number; readonly timestampMs: number }
+  /**
+   * Island mode: the state machine will not have it held, for the reason that the outcome gives.
+   */
+  | { readonly kind: "notHeld"; readonly outcome: Outcome }
   /** Not taken, since too much is under way; nothing has changed. */
   | { readonly kind: "overloaded"; readonly retryAfterMs: number }
   /**

@@ -35,4 +35,33 @@ export interface StateMachine<Outcome, Event> {
    * stored and the replica stops. Answers the commands of all entries, in order.
    */
   apply(entries: readonly CommittedEntry[]): AppliedCommand<Outcome, Event>[];
+  /**
+   * Whether a command may be held in island mode, judged by the state as of now; undefined: it may.
+   * Otherwise the refusal, which spends no id.
+   */
+  judgeHeld(command: Uint8Array): Outcome | undefined;
+  /**
+   * Whether a command that stands in the log's uncommitted tail is of a kind that islands hold; its
+   * rights were not judged yet.
+   */
+  isHoldable(command: Uint8Array): boolean;
+  /**
+   * Under which key a command is held: its author and id, the same for the command and for the one
+   * that merges it. Undefined for bytes that are neither.
+   */
+  heldKey(command: Uint8Array): string | undefined;
+  /**
+   * Whether the state has what a held command stands for, so that merging it would change nothing.
+   * A mere refusal does not count: merging may still put it aside for its author. False where that
+   * is not known; it is then merged once more, which is harmless.
+   */
+  isMerged(command: Uint8Array): boolean;
+  /** The command that brings a held one into the log when the island heals (idempotent). */
+  mergeCommand(held: {
+    readonly command: Uint8Array;
+    /** Cluster time at acceptance. */
+    readonly timestampMs: number;
+    /** The last committed index that the accepting server knew. */
+    readonly commitIndex: number;
+  }): Uint8Array;
 }

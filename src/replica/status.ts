@@ -6,14 +6,17 @@ import {
   ServerStatusSchema,
   type StatusResponse,
   StatusResponseSchema,
+  Membership as WireMembership,
   Role as WireRole,
 } from "../proto/gen/cluster/v1/admin_pb.js";
-import type { Role } from "../raft/index.ts";
+import type { Configuration, Role } from "../raft/index.ts";
 import type { Consensus } from "./consensus.ts";
-import type { ReplicaIdentity } from "./formation.ts";
+import type { ReplicaIdentity } from "./identity.ts";
 import { readyLagMax } from "./limits.ts";
+import { memberOf, membersOf } from "./member-table.ts";
 import type { ReplicaLog } from "./options.ts";
 import type { Peer } from "./peers.ts";
+import type { SnapshotFacts } from "./snapshot-port.ts";
 
 const wireRoles: Record<Role, WireRole> = {
   follower: WireRole.FOLLOWER,
@@ -27,12 +30,18 @@ export function ownStatus(own: {
   readonly replicaId: number;
   readonly clientAddress: string;
   readonly peerAddress: string;
-  readonly consensus: Pick<Consensus, "role" | "term" | "leader" | "commitIndex"> | undefined;
+  readonly consensus:
+    | Pick<Consensus, "role" | "term" | "leader" | "commitIndex" | "configuration">
+    | undefined;
   readonly appliedIndex: number;
-  readonly log: Pick<ReplicaLog, "lastIndex" | "bytes">;
+  readonly log: Pick<ReplicaLog, "firstIndex" | "lastIndex" | "bytes">;
+  readonly snapshot: SnapshotFacts | undefined;
   readonly live: boolean;
   readonly diskFreeBytes: number;
   readonly condition: string;
+  readonly damages: number;
+  readonly island: boolean;
+  readonly heldItems: number;
   readonly version: string;
   readonly uptimeMs: number;
 }): ServerStatus {
@@ -56,13 +65,34 @@ export function ownStatus(own: {
     version: own.version,
     uptimeS: Math.floor(own.uptimeMs / 1000),
     lag: BigInt(Math.max(0, commitIndex - own.appliedIndex)),
+    membership: membershipOf(consensus?.configuration, own.replicaId),
+    snapshotIndex: BigInt(own.snapshot?.index ?? 0),
+    snapshotDigest: own.snapshot?.digest ?? noBytes,
+    firstLogIndex: BigInt(own.log.firstIndex()),
+    island: own.island,
+    heldItems: own.heldItems,
+    damagesFound: own.damages,
   });
+}
+
+const noBytes = new Uint8Array(0);
+
+function membershipOf(configuration: Configuration | undefined, replicaId: number): WireMembership {
+  if (configuration === undefined) return WireMembership.UNSPECIFIED;
+  if (configuration.voters.includes(replicaId)) return WireMembership.VOTER;
+  if (!configuration.learners.includes(replicaId)) return WireMembership.UNSPECIFIED;
+  const isReader = memberOf(membersOf(configuration), replicaId)?.reader === true;
+  return isReader ? WireMembership.READER : WireMembership.LEARNER;
 }
 
 /** A peer's line: what it said last, with what this replica sees of it now. */
 function peerStatus(
   peer: Peer,
-  now: { readonly monotonicMs: number; readonly live: boolean },
+  now: {
+    readonly monotonicMs: number;
+    readonly live: boolean;
+    readonly configuration: Configuration | undefined;
+  },
 ): ServerStatus {
   const told = peer.status ?? create(ServerStatusSchema, { role: WireRole.NONE });
   const silentMs = now.monotonicMs - peer.lastHeardMs;
@@ -74,6 +104,7 @@ function peerStatus(
     clientAddress: peer.clientAddress,
     connected: peer.connected,
     live: now.live,
+    membership: membershipOf(now.configuration, peer.peerId),
     role: peer.connected ? told.role : WireRole.NONE,
     lastContactMs: Math.min(0xffff_ffff, Math.max(0, Math.round(silentMs))),
     condition: peer.connected ? told.condition : unreachable(peer),
@@ -94,6 +125,9 @@ export function clusterStatus(known: {
   readonly identity: ReplicaIdentity;
   readonly own: ServerStatus;
   readonly peers: Iterable<Peer>;
+  readonly consensus:
+    | Pick<Consensus, "configuration" | "configurationIndex" | "isConfigurationChanging">
+    | undefined;
   readonly monotonicMs: number;
   readonly liveByLeader: ((peer: number) => boolean) | undefined;
 }): StatusResponse {
@@ -101,7 +135,9 @@ export function clusterStatus(known: {
   for (const peer of known.peers) {
     const told = known.liveByLeader?.(peer.peerId) ?? peer.status?.live ?? false;
     const live = peer.connected && told;
-    servers.push(peerStatus(peer, { monotonicMs: known.monotonicMs, live }));
+    const { monotonicMs } = known;
+    const configuration = known.consensus?.configuration;
+    servers.push(peerStatus(peer, { monotonicMs, live, configuration }));
   }
   servers.sort((a, b) => a.replicaId - b.replicaId);
   return create(StatusResponseSchema, {
@@ -109,6 +145,8 @@ export function clusterStatus(known: {
     clusterId: known.identity.formed?.clusterId ?? 0n,
     answeredBy: known.own.replicaId,
     servers,
+    configurationIndex: BigInt(known.consensus?.configurationIndex ?? 0),
+    configurationChanging: known.consensus?.isConfigurationChanging ?? false,
   });
 }
 

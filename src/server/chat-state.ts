@@ -1,7 +1,10 @@
-// Opens the chat state of a data folder: chat.db, which must fit the log. Not here: what is in it.
+// Opens the chat state of a data folder: chat.db, which must fit the log; where either is damaged,
+// what can be healed is healed first (docs/decisions/0012). Not here: what is in it.
 import { join } from "node:path";
 import { type Chat, openChat } from "../chat/index.ts";
-import { HostDatabase } from "../host/index.ts";
+import { HostClock, HostDatabase, HostStateFiles } from "../host/index.ts";
+import type { StateStore } from "../io/state-store.ts";
+import { type FolderFinding, mendLog, type ReplicaIdentity, whenReady } from "../replica/index.ts";
 import { asStartError, type DataFolder } from "./data-folder.ts";
 import { chatCommitDelayMs } from "./limits.ts";
 import { StartError } from "./start-error.ts";
@@ -15,50 +18,109 @@ const damageCodes: readonly unknown[] = [11, 26];
 /** A chat state and how to let go of it. */
 export interface OpenChatState {
   readonly chat: Chat;
+  readonly store: StateStore;
   /** Resolves when no file of it is open any more. */
   close(): Promise<void>;
 }
 
+/** A chat state that fits its log. */
+export interface MendedChatState extends OpenChatState {
+  readonly identity: ReplicaIdentity;
+  /** What was found damaged in the folder, and what became of it. */
+  readonly findings: readonly FolderFinding[];
+}
+
 /**
- * The chat state as chat.db holds it, made where it is missing. Throws a StartError where it is
- * damaged or ahead of the log; `onFailure` hears of a disk that fails later.
+ * Makes the folder ready and opens its chat state, made where it is missing; a damaged one is set
+ * aside, to be made anew from the log or fetched. Rejects with a StartError where nothing can be
+ * mended; `onFailure` hears of a disk that fails later.
  */
-export function openChatState(
+export async function openChatState(
   folder: DataFolder,
   onFailure: (error: Error) => void,
-): OpenChatState {
-  const state = openChatFile(join(folder.path, chatFileName), onFailure);
-  const appliedIndex = state.chat.appliedIndex();
-  const lastIndex = folder.log.lastIndex();
-  if (appliedIndex <= lastIndex) return state;
-  void state.close();
-  throw new StartError(
-    `the data folder ${folder.path} is damaged and must not be used: its chat.db holds entry ` +
-      `${appliedIndex}, but its log ends at ${lastIndex}`,
-  );
+): Promise<MendedChatState> {
+  const path = join(folder.path, chatFileName);
+  const files = new HostStateFiles(path);
+  await whenFolderReady(folder, files);
+  const findings: FolderFinding[] = [];
+  const setAside = (why: string) => {
+    files.setAside();
+    findings.push(`${chatFileName} ${why}: it is made anew`);
+  };
+  let state = openOrDamaged(path, onFailure);
+  if (state === undefined) {
+    setAside("is damaged");
+    state = openChatFile(path, onFailure);
+  }
+  try {
+    const mended = mendLog(folder, state.chat.appliedIndex());
+    if (mended.isStateAhead) {
+      await state.close();
+      setAside("holds entries that the log has lost");
+      state = openChatFile(path, onFailure);
+    }
+    const { identity } = mended;
+    return { ...state, identity, findings: [...mended.findings, ...findings] };
+  } catch (error) {
+    await state.close();
+    throw asStartError(error, folder.path);
+  }
+}
+
+/**
+ * Resolves when the folder has all that a member must never miss, durably, and a fetched state is
+ * in its place. Rejects with a StartError.
+ */
+export async function whenFolderReady(
+  folder: DataFolder,
+  files = new HostStateFiles(join(folder.path, chatFileName)),
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  whenReady(folder, { clock: new HostClock(), files }, (error) => {
+    if (error === undefined) resolve();
+    else reject(asStartError(error, folder.path));
+  });
+  await promise;
+}
+
+function openOrDamaged(path: string, onFailure: (error: Error) => void): OpenChatState | undefined {
+  try {
+    return openFile(path, onFailure);
+  } catch (error) {
+    if (isDamage(error)) return undefined;
+    throw asStartError(error, path);
+  }
 }
 
 /** Opens a chat state apart from any log. Throws a StartError where it is damaged. */
 export function openChatFile(path: string, onFailure: (error: Error) => void): OpenChatState {
-  let database: HostDatabase | undefined;
   try {
-    database = new HostDatabase({ path, onFailure, commitDelayMs: chatCommitDelayMs });
-    const opened = database;
-    const chat = openChat(opened);
+    return openFile(path, onFailure);
+  } catch (error) {
+    if (isDamage(error)) throw new StartError(`${path} is damaged`);
+    throw asStartError(error, path);
+  }
+}
+
+function openFile(path: string, onFailure: (error: Error) => void): OpenChatState {
+  const database = new HostDatabase({ path, onFailure, commitDelayMs: chatCommitDelayMs });
+  try {
+    const chat = openChat(database);
     return {
       chat,
+      store: database,
       close: async () => {
-        opened.close();
-        await opened.whenClosed();
+        database.close();
+        await database.whenClosed();
       },
     };
   } catch (error) {
-    database?.close();
-    if (damageCodes.includes((error as { errcode?: number }).errcode)) {
-      throw new StartError(
-        `${path} is damaged; remove it, and this server makes it anew from its log`,
-      );
-    }
-    throw asStartError(error, path);
+    database.close();
+    throw error;
   }
+}
+
+/** Whether an error says that the database is not what it was. */
+export function isDamage(error: unknown): boolean {
+  return damageCodes.includes((error as { errcode?: number }).errcode);
 }

@@ -21,6 +21,12 @@ export type Source = "flag" | "environment" | "file" | "default";
 export interface ServerConfig extends SettingValues {
   /** Where to listen for the other servers, `host:port`. */
   readonly peerAddress: string;
+  /** Where the other servers reach this one, `host:port`. */
+  readonly advertisedPeerAddress: string;
+  /** Whether `members` was given; else they are this server alone. */
+  readonly areMembersGiven: boolean;
+  /** Whether `id` was given; else a data folder that is there says it. */
+  readonly isIdGiven: boolean;
 }
 
 /** A configuration and where each of its values came from. */
@@ -50,6 +56,7 @@ export const otherEnvironmentKeys: readonly string[] = [
   "HOLDFAST_SESSION",
   "HOLDFAST_PASSWORD",
   "HOLDFAST_BASE_PORT",
+  "HOLDFAST_OPERATOR_TOKEN",
 ];
 
 type Given = Map<SettingKey, { readonly value: unknown; readonly place: string }>;
@@ -84,7 +91,7 @@ export function loadConfig(input: ConfigInput): LoadedConfig | ConfigRefusal {
     }
     values[key] = judged.data;
   }
-  const config = complete(values as unknown as SettingValues);
+  const config = complete(values as unknown as SettingValues, sources.id !== "default");
   return isRefusal(config) ? config : { config, sources };
 }
 
@@ -180,7 +187,7 @@ function givenByFile(file: { name: string; content: string }): Given | ConfigRef
 /**
  * Fills in what depends on other settings, and checks what only shows in several of them together.
  */
-function complete(values: SettingValues): ServerConfig | ConfigRefusal {
+function complete(values: SettingValues, isIdGiven: boolean): ServerConfig | ConfigRefusal {
   const conflict = checkTimings(values) ?? checkLimits(values);
   if (conflict !== undefined) return { error: conflict };
   const own = values.members.find((member) => member.replicaId === values.id);
@@ -205,7 +212,18 @@ function complete(values: SettingValues): ServerConfig | ConfigRefusal {
   const clientAddress =
     values.clientAddress || `http://${formatHostPort({ host: reached, port: values.clientPort })}`;
   const data = values.data || `data/${values.id}`;
-  return { ...values, data, members, clientAddress, peerHost, peerPort, peerAddress };
+  const advertisedPeerAddress = own?.peerAddress ?? reachedAt(peerAddress, clientAddress);
+  const addresses = { clientAddress, peerHost, peerPort, peerAddress, advertisedPeerAddress };
+  const areMembersGiven = values.members.length > 0;
+  return { ...values, data, members, areMembersGiven, isIdGiven, ...addresses };
+}
+
+/** Whoever listens on all addresses is reached by servers where clients reach it. */
+function reachedAt(peerAddress: string, clientAddress: string): string {
+  const { host, port } = parseHostPort(peerAddress) ?? { host: "", port: 0 };
+  if (host !== "0.0.0.0" && host !== "::") return peerAddress;
+  const reached = parseHostPort(clientAddress.slice("http://".length))?.host ?? "127.0.0.1";
+  return formatHostPort({ host: reached, port });
 }
 
 function checkTimings(values: SettingValues): string | undefined {
@@ -217,6 +235,12 @@ function checkTimings(values: SettingValues): string | undefined {
     return (
       `\`election-min-ms\` (${electionMinMs}) must be at least three times ` +
       `\`heartbeat-ms\` (${heartbeatMs})`
+    );
+  }
+  if (values.islandAfterMs <= electionMaxMs) {
+    return (
+      `\`island-after-ms\` (${values.islandAfterMs}) must be more than ` +
+      `\`election-max-ms\` (${electionMaxMs})`
     );
   }
   if (electionMaxMs < electionMinMs + 2 * tickMs) {

@@ -2,13 +2,14 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { HostClock, HostStateFiles } from "../host/index.ts";
+import { newIdentity, whenReady } from "../replica/index.ts";
 import { createTemporaryFolder, type TemporaryFolder } from "../testing/index.ts";
 import {
   type DataFolder,
   type DataFolderOptions,
   openDataFolder,
   openExistingDataFolder,
-  whenLogExists,
 } from "./data-folder.ts";
 import { StartError } from "./start-error.ts";
 
@@ -31,7 +32,7 @@ function openAt(path: string, options: Partial<DataFolderOptions> = {}) {
     folder: path,
     replicaId: 1,
     clusterName: "ward-7",
-    memberIds: [1, 2, 3],
+    newReplicaId: 1,
     drawBirthNonce: () => 77n,
     ...options,
   });
@@ -47,9 +48,18 @@ function closeAll(): void {
 async function formedPath(): Promise<string> {
   const path = newPath();
   const folder = openAt(path);
-  await whenLogExists(folder);
-  const births = [1, 2, 3].map((replicaId) => ({ replicaId, nonce: 77n }));
-  folder.saveIdentity({ ...folder.identity, formed: { clusterId: 5n, births } });
+  const files = new HostStateFiles(join(path, "chat.db"));
+  await new Promise<void>((resolve, reject) => {
+    const done = (error?: Error) => (error === undefined ? resolve() : reject(error));
+    whenReady(folder, { clock: new HostClock(), files }, done);
+  });
+  const founders = [1, 2, 3].map((replicaId) => ({
+    replicaId,
+    birthNonce: 77n,
+    peerAddress: `server-${replicaId}:4901`,
+    clientAddress: `http://server-${replicaId}:4801`,
+  }));
+  folder.saveIdentity({ ...folder.identity, formed: { clusterId: 5n, founders } });
   closeAll();
   return path;
 }
@@ -68,12 +78,9 @@ function refusal(body: () => unknown): string {
 
 test("R1: a new folder is taken into use, and is the same server's when it is opened again", () => {
   const path = newPath();
-  expect(openAt(path).identity).toEqual({
-    replicaId: 1,
-    birthNonce: 77n,
-    clusterName: "ward-7",
-    formed: undefined,
-  });
+  expect(openAt(path).identity).toEqual(
+    newIdentity({ replicaId: 1, birthNonce: 77n, clusterName: "ward-7" }),
+  );
   closeAll();
   expect(openAt(path).identity.birthNonce).toBe(77n);
 });
@@ -97,24 +104,44 @@ test("a folder of another server or another cluster is refused, and stays as it 
   expect(openAt(path).identity.formed?.clusterId).toBe(5n);
 });
 
-test.each([[[1]], [[1, 2]], [[1, 2, 3, 4]], [[1, 2, 4]]])(
-  "S4: a server of the cluster 1, 2, 3 is refused as one of %j: it might decide alone",
-  async (memberIds) => {
+test("R2: a folder says whose it is where no id is given, and a new one gets the first", async () => {
+  const path = await formedPath();
+  const any = { replicaId: undefined, newReplicaId: 9 };
+  expect(openAt(path, any).identity.replicaId).toBe(1);
+  expect(openAt(newPath(), any).identity.replicaId).toBe(9);
+});
+
+test("S4, R7: a server that has lost its log abstains, and leaders learn of it", async () => {
+  const path = await formedPath();
+  rmSync(join(path, "log"), { recursive: true });
+  const folder = openAt(path);
+  expect(folder.identity).toMatchObject({ abstains: true, logEpoch: 1 });
+  expect(folder.findings.join()).toContain("the log is gone");
+  closeAll();
+  expect(openAt(path).identity.abstains).toBe(true);
+});
+
+test.each([["vote"], ["identity"]])(
+  "S4, R7: a server that has lost its %s comes back as a newcomer, with another birth number",
+  async (name) => {
     const path = await formedPath();
-    expect(refusal(() => openAt(path, { memberIds }))).toContain(
-      `belongs to a cluster of servers 1, 2, 3, but \`members\` names ${memberIds.join(", ")}`,
-    );
-    expect(openAt(path, { memberIds: [3, 1, 2] }).log.lastIndex()).toBe(0);
+    writeFileSync(join(path, name), new Uint8Array(20_000).fill(7));
+    const folder = openAt(path, { drawBirthNonce: () => 99n });
+    expect(folder.hasBegunAnew).toBe(true);
+    expect(folder.identity).toMatchObject({ birthNonce: 99n, formed: undefined });
+    expect(folder.identity.contacts).toHaveLength(name === "vote" ? 3 : 0);
+    expect(folder.findings.join()).toContain("begins anew");
+    closeAll();
+    expect(openAt(path).identity.birthNonce).toBe(99n);
   },
 );
 
-test("S4: a server that has lost its log or its vote is refused once its cluster is formed", async () => {
-  const withoutLog = await formedPath();
-  rmSync(join(withoutLog, "log"), { recursive: true });
-  expect(refusal(() => openAt(withoutLog))).toContain("its log is gone");
-  const withoutVote = await formedPath();
-  rmSync(join(withoutVote, "vote"));
-  expect(refusal(() => openAt(withoutVote))).toContain("is damaged and must not be used");
+test("R9: the folder of a server that was removed is refused", async () => {
+  const path = await formedPath();
+  const folder = openAt(path);
+  folder.saveIdentity({ ...folder.identity, removed: true });
+  closeAll();
+  expect(refusal(() => openAt(path))).toContain("was removed from this cluster");
 });
 
 test("a folder that cannot be made is refused", () => {

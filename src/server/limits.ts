@@ -8,6 +8,8 @@ export const configFileBytesMax = 1024 * 1024;
 export const stopTimeoutMs = 8_000;
 /** How long clients may take to leave when the server stops, in ms; part of the above. */
 export const goodbyeGraceMs = 3_000;
+/** How long a member may take to answer a server that wants to join, in ms. */
+export const joinTimeoutMs = 15_000;
 /** Bytes of entries that reading a folder offline takes from the log at a time. */
 export const inspectBatchBytes = 4 * 1024 * 1024;
 /** Log lines that wait for a reader of standard output, in bytes; further ones are lost. */
@@ -17,3 +19,7 @@ export const logBufferBytesMax = 8 * 1024 * 1024;
  * process dies is applied again from the log.
  */
 export const chatCommitDelayMs = 10;
+/** How long other servers may take to say that they are there, before a recovery, in ms. */
+export const presenceTimeoutMs = 2_000;
+/** Bytes of a backup that a restore reads at a time. */
+export const restorePieceBytes = 1024 * 1024;

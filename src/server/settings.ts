@@ -142,6 +142,15 @@ const timingSettings = {
     min: 50,
     max: 60_000,
   }),
+  islandAfterMs: integer({
+    description:
+      "How long a server is without a leader and a majority before it goes on in island mode. " +
+      "More than `election-max-ms`.",
+    unit: "ms",
+    default: 3_000,
+    min: 100,
+    max: 3_600_000,
+  }),
   proposalTimeoutMs: integer({
     description:
       "How long a write may wait for a leader and a majority before it is answered as unavailable.",
@@ -159,6 +168,27 @@ const behaviourSettings = {
       "other live server's; `majority`: a majority's.",
     default: "live",
     choices: ["live", "majority"],
+  }),
+  survival: choice({
+    description:
+      "What a server does without a majority: `island`: it holds messages, to be merged when a " +
+      "majority is back; `quorum`: it only reads.",
+    default: "island",
+    choices: ["island", "quorum"],
+  }),
+  checkpointBytes: integer({
+    description: "A snapshot is taken when the log has grown by so much since the last one.",
+    unit: "bytes",
+    default: 64 * 1024 * 1024,
+    min: 4_096,
+    max: 64 * 1024 * 1024 * 1024,
+  }),
+  logKeepBytes: integer({
+    description: "How much of the log is kept behind a snapshot, for servers a little behind.",
+    unit: "bytes",
+    default: 16 * 1024 * 1024,
+    min: 0,
+    max: 64 * 1024 * 1024 * 1024,
   }),
   logLevel: choice({
     description: "The least weighty log line that is written.",

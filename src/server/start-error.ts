@@ -4,3 +4,8 @@
 export class StartError extends Error {
   override name = "StartError";
 }
+
+/** The cluster has removed this server: to start it again with this folder is useless. */
+export class RemovedError extends StartError {
+  override name = "RemovedError";
+}

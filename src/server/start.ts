@@ -6,14 +6,16 @@ import { join } from "node:path";
 import type { ChatEvent, ChatOutcome } from "../chat/index.ts";
 import { createGateway, ensureTokenKey } from "../gateways/index.ts";
 import { createHostTransport, HostClock } from "../host/index.ts";
+import type { Transport } from "../io/transport.ts";
 import { Replica, type ReplicaTimings } from "../replica/index.ts";
-import { openChatState } from "./chat-state.ts";
+import { isDamage, type MendedChatState, openChatState } from "./chat-state.ts";
 import type { ServerConfig } from "./config.ts";
-import { openDataFolder, whenLogExists } from "./data-folder.ts";
+import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { isMachineFailure } from "./fatal.ts";
 import { limitSettings } from "./limit-settings.ts";
 import { goodbyeGraceMs } from "./limits.ts";
 import type { Logger } from "./logger.ts";
+import { writeOperatorToken } from "./operator-token.ts";
 import { readPoison, removePoison, writePoison } from "./poison.ts";
 import { StartError } from "./start-error.ts";
 import { version } from "./version.ts";
@@ -36,6 +38,10 @@ export interface StartOptions {
   readonly logger: Logger;
   /** The server has stopped for good; called at most once. The process must end. */
   readonly onFatal: (error: Error) => void;
+  /** It must be closed and started again: the disk holds another state now. */
+  readonly onRestart: (reason: string) => void;
+  /** The cluster has removed it: it must be closed, and never be started again. */
+  readonly onRemoved: (condition: string) => void;
 }
 
 type ChatReplica = Replica<ChatOutcome, ChatEvent>;
@@ -53,37 +59,34 @@ export async function startServer(
     for (const closer of closers.splice(0).reverse()) await closer();
   };
   try {
-    await openAll(config, options, closers);
+    const id = await openAll(config, options, closers);
+    return { id, clientAddress: config.clientAddress, peerAddress: config.peerAddress, close };
   } catch (error) {
     await close();
     throw error;
   }
-  return {
-    id: config.id,
-    clientAddress: config.clientAddress,
-    peerAddress: config.peerAddress,
-    close,
-  };
 }
 
 async function openAll(
   config: ServerConfig,
-  { logger, onFatal }: StartOptions,
+  options: StartOptions,
   closers: (() => Promise<void> | void)[],
-): Promise<void> {
+): Promise<number> {
+  const { logger, onFatal } = options;
   const clock = new HostClock();
   const folder = openDataFolder({
     folder: config.data,
-    replicaId: config.id,
+    replicaId: config.isIdGiven ? config.id : undefined,
+    newReplicaId: config.id,
     clusterName: config.clusterName,
-    memberIds: config.members.map((member) => member.replicaId),
-    drawBirthNonce: () => randomBytes(8).readBigUInt64LE() | 1n,
+    drawBirthNonce: drawNonce,
   });
   closers.push(() => folder.close());
   refusePoison(folder.path, logger);
-  await whenLogExists(folder);
-  const { chat, close: closeChat } = openChatState(folder, onFatal);
-  closers.push(closeChat);
+  const state = await openChatState(folder, onFatal);
+  closers.push(() => state.close());
+  for (const finding of state.findings) logger.warn({ finding }, "damage was found and mended");
+  const { chat } = state;
   const transport = createHostTransport({
     host: config.peerHost,
     port: config.peerPort,
@@ -96,31 +99,11 @@ async function openAll(
     host: config.peerHost,
     port: config.peerPort,
   });
-  const replica: ChatReplica = new Replica({
-    identity: folder.identity,
-    members: config.members,
-    clientAddress: config.clientAddress,
-    version,
-    timings: timingsOf(config),
-    seed: randomInt(2 ** 32),
-    clock,
-    transport,
-    log: folder.log,
-    votes: { load: () => folder.votes.current(), save: (vote) => folder.votes.save(vote) },
-    stateMachine: chat,
-    saveIdentity: (identity) => folder.saveIdentity(identity),
-    freeBytes: () => folder.disk.freeBytes(),
-    onNote: ({ level, message, fields }) => logger[level](fields, message),
-    onFatal: ({ error, poisonIndex }) => {
-      if (poisonIndex !== undefined && !isMachineFailure(error)) {
-        const stack = error.stack ?? "";
-        writePoison(folder.path, { index: poisonIndex, error: error.message, stack, version });
-      }
-      onFatal(error);
-    },
-  });
-  closers.push(() => new Promise<void>((resolve) => replica.stop(resolve)));
-  const gateway = createGateway({ replica, chat, clock, logger, limits: limitsOf(config) });
+  const replica = createReplica({ config, options, clock, folder, state, transport });
+  closers.push(() => replica.stop());
+  const { admin, island } = replica;
+  const limits = limitsOf(config);
+  const gateway = createGateway({ replica, admin, island, chat, clock, logger, limits });
   closers.push(() => gateway.close({ graceMs: goodbyeGraceMs }));
   const { clientHost, clientPort } = config;
   await listen(() => gateway.listen({ host: clientHost, port: clientPort }), {
@@ -129,6 +112,8 @@ async function openAll(
     port: clientPort,
   });
   replica.start();
+  // First of all, while clients are still served: another leads before this one is gone.
+  closers.push(() => new Promise<void>((resolve) => replica.depart(resolve)));
   const stopKey = ensureTokenKey({
     clock,
     leads: () => replica.leads,
@@ -137,10 +122,63 @@ async function openAll(
     randomBytes: (length) => randomBytes(length),
   });
   closers.push(stopKey);
+  closers.push(writeOperatorToken(folder.path, { clock, logger, tokenKey: () => chat.tokenKey() }));
   logger.info(
     { clients: config.clientAddress, peers: config.peerAddress, data: folder.path, version },
     "started",
   );
+  return folder.identity.replicaId;
+}
+
+function drawNonce(): bigint {
+  return randomBytes(8).readBigUInt64LE() | 1n;
+}
+
+function createReplica(parts: {
+  readonly config: ServerConfig;
+  readonly options: StartOptions;
+  readonly clock: HostClock;
+  readonly folder: DataFolder;
+  readonly state: MendedChatState;
+  readonly transport: Transport;
+}): ChatReplica {
+  const { config, options, clock, folder, state, transport } = parts;
+  const { logger, onFatal } = options;
+  return new Replica({
+    identity: state.identity,
+    members: config.areMembersGiven
+      ? config.members
+      : [{ replicaId: state.identity.replicaId, peerAddress: config.advertisedPeerAddress }],
+    peerAddress: config.advertisedPeerAddress,
+    clientAddress: config.clientAddress,
+    version,
+    timings: timingsOf(config),
+    sizes: { checkpointBytes: config.checkpointBytes, logKeepBytes: config.logKeepBytes },
+    seed: randomInt(2 ** 32),
+    clock,
+    transport,
+    log: folder.log,
+    votes: { load: () => folder.votes.current(), save: (vote) => folder.votes.save(vote) },
+    stateMachine: state.chat,
+    state: state.store,
+    snapshots: folder.snapshots,
+    islandLog: folder.islandLog,
+    drawNonce,
+    saveIdentity: (identity) => folder.saveIdentity(identity),
+    freeBytes: () => folder.disk.freeBytes(),
+    onNote: ({ level, message, fields }) => logger[level](fields, message),
+    onRestart: options.onRestart,
+    onRemoved: options.onRemoved,
+    onFatal: ({ error, poisonIndex }) => {
+      // A damaged state is mended by the next start.
+      if (isDamage(error)) options.onRestart(`the chat state is damaged: ${error.message}`);
+      else if (poisonIndex !== undefined && !isMachineFailure(error)) {
+        const stack = error.stack ?? "";
+        writePoison(folder.path, { index: poisonIndex, error: error.message, stack, version });
+      }
+      if (!isDamage(error)) onFatal(error);
+    },
+  });
 }
 
 /**
@@ -155,6 +193,8 @@ function timingsOf(config: ServerConfig): ReplicaTimings {
     electionTimeoutTicksMin: ticks(config.electionMinMs),
     electionTimeoutTicksMax: ticks(config.electionMaxMs),
     liveTimeoutMs: config.liveTimeoutMs,
+    islandAfterMs: config.islandAfterMs,
+    survival: config.survival,
     proposalTimeoutMs: config.proposalTimeoutMs,
     acks: config.acks,
   };

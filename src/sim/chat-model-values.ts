@@ -27,6 +27,8 @@ export interface ModelSession {
   readonly userId: number;
   readonly device: string;
   readonly opened: Moment;
+  /** 0: it was not opened on an island (IM10). */
+  readonly islandNonce: bigint;
 }
 
 /** A room and who is in it now (RM). */
@@ -66,6 +68,26 @@ export interface ModelItem {
   readonly authorUsername: string;
   readonly commandId: Uint8Array;
   readonly content: ModelContent;
+  /** When an island accepted it; 0 where none did (IM8). */
+  readonly writtenMs: number;
+}
+
+/** A held message that was not put into its room (IM9). */
+export interface ModelSetAside {
+  readonly kind: "setAside";
+  readonly roomId: number;
+  readonly ownerId: number;
+  readonly authorId: number;
+  readonly authorUsername: string;
+  readonly commandId: Uint8Array;
+  readonly position: number;
+  readonly acceptedMs: number;
+  readonly body: string;
+  /** What stood against it. */
+  readonly code: RejectionCode;
+  /** Hash of the content. */
+  readonly content: number;
+  readonly answer: Accepted;
 }
 
 /** What is told, and to whom. Look at it before the next command: audiences are not copied. */
@@ -73,6 +95,7 @@ export interface ModelEvent {
   readonly audience: "everyone" | ReadonlySet<number> | ReadonlyMap<number, unknown>;
   readonly what:
     | ModelItem
+    | ModelSetAside
     | {
         readonly kind: "roomCreated";
         readonly roomId: number;

@@ -2,6 +2,7 @@
 // without the other, so where they agree the rules are what SPEC.md says.
 import { describe, expect, it } from "vitest";
 import { Random } from "../base/random.ts";
+import type { Command } from "../proto/gen/chat/v1/command_pb.js";
 import type { CommittedEntry } from "../replica/index.ts";
 import { ChatModel } from "./chat-model.ts";
 import { FirstApplications } from "./checkers/applied-commands.ts";
@@ -9,6 +10,8 @@ import { body, ChatRig, passwordHash } from "./checkers/chat-rig.test-support.ts
 import { encode } from "./checkers/cluster-events.test-support.ts";
 import { FinalState, ItemHashes } from "./checkers/final-state.ts";
 import { ModelConformance } from "./checkers/model-conformance.ts";
+
+type Body = Command["body"];
 
 const dayMs = 24 * 3_600_000;
 const usernames = ["ada", "Bob", "cy-1", "d", "ADA", "", "-x", "a b", "é", "K", "x".repeat(33)];
@@ -39,13 +42,29 @@ class Commands {
     const isAnonymous = ["initializeCluster", "registerUser", "openSession"].includes(
       `${content.case}`,
     );
-    if (isAnonymous && nextBoolean(0.95)) return encode(content, { id });
+    // Messages also as an island brings them, under ids that plain ones have too.
+    const isHeld = nextBoolean(content.case === "sendMessage" ? 0.3 : 0.03);
+    const given = isHeld ? this.#held(content) : content;
+    if (isAnonymous && nextBoolean(0.95)) return encode(given, { id });
     const userId = nextInteger(0, 6);
-    return encode(content, { id, userId, sessionId: nextInteger(0, 60) });
+    return encode(given, { id, userId, sessionId: this.#drawSession() });
   }
 
-  #drawBody() {
-    const { nextInteger, pick } = this.#bound();
+  #held(content: Body): Body {
+    const { pick } = this.#bound();
+    const isHoldable = content.case === "sendMessage" || content.case === "openSession";
+    const held = isHoldable ? content : { case: undefined };
+    const acceptedMs = pick([-1n, 0n, 1n, 9n * BigInt(dayMs), 40n * BigInt(dayMs), 2n ** 62n]);
+    return body("mergeHeld", { held, acceptedMs, separationIndex: pick([0n, 7n, 2n ** 64n - 1n]) });
+  }
+
+  #drawSession(): number {
+    const { nextInteger, nextBoolean } = this.#bound();
+    return nextBoolean(0.02) ? 0xffff_ffff : nextInteger(0, 60);
+  }
+
+  #drawBody(): Body {
+    const { nextInteger, nextBoolean, pick } = this.#bound();
     const roomId = nextInteger(0, 9);
     const password = pick(hashes);
     const kind = nextInteger(0, 100);
@@ -58,7 +77,9 @@ class Commands {
     }
     if (kind < 30) {
       const userId = nextInteger(0, 6);
-      return body("openSession", { userId, device: pick(lines), passwordHash: password });
+      const islandNonce = nextBoolean(0.15) ? pick([BigInt(userId), 2n ** 64n - 1n]) : 0n;
+      const logIn = { userId, device: pick(lines), passwordHash: password, islandNonce };
+      return body("openSession", logIn);
     }
     if (kind < 34) return body("closeSession", { sessionId: nextInteger(0, 60) });
     if (kind < 40) return body("createRoom", { name: pick(roomNames) });
@@ -88,7 +109,7 @@ describe("the model of chat's rules", () => {
     const conformance = new ModelConformance(model, applications);
     let timestampMs = 40 * dayMs;
     const outcomes = new Set<string>();
-    for (let call = 0; call < 1_000; call++) {
+    for (let call = 0; call < 1_500; call++) {
       const entries: CommittedEntry[] = [];
       for (let at = 0; at < random.nextInteger(1, 4); at++) {
         // Mostly on, now and then back, and sometimes by more than ids are remembered.
@@ -113,7 +134,8 @@ describe("the model of chat's rules", () => {
     }
     new FinalState({ model, items, applications }).finish([rig.final()]);
     // All answers, each also as a repetition, and all codes that the rules know.
-    expect(outcomes.size).toBe(8 + 8 + 11);
+    expect(outcomes.size).toBe(9 + 9 + 11);
+    expect(model.setAside.size).toBeGreaterThan(3);
     expect(model.people.length).toBeGreaterThan(3);
   });
 });

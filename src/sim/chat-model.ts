@@ -1,11 +1,11 @@
 // An independent, simple model of chat's rules, in memory, written from src/chat/SPEC.md and not
 // from the code: what every command must answer, change and tell to whom. Rule ids stand at the
 // place where they are followed. No SQL, no limits but those of the rules, no speed beyond need.
-import { fromBinary } from "@bufbuild/protobuf";
 import type { Accepted } from "../chat/index.ts";
 import { RejectionCode } from "../proto/gen/chat/v1/api_pb.js";
-import { type Command, CommandSchema } from "../proto/gen/chat/v1/command_pb.js";
+import type { Command } from "../proto/gen/chat/v1/command_pb.js";
 import * as forms from "./chat-model-forms.ts";
+import { type Body, contentOf, decode, scopeBeforeLogIn } from "./chat-model-ids.ts";
 import type {
   ModelContent,
   ModelEvent,
@@ -14,10 +14,10 @@ import type {
   ModelResult,
   ModelRoom,
   ModelSession,
+  ModelSetAside,
   ModelStay,
   Moment,
 } from "./chat-model-values.ts";
-import { hashText } from "./checkers/content-hash.ts";
 
 // Numbers of SPEC.md, written down once more: a model that took them from the code would follow it.
 const peopleMax = 100_000;
@@ -50,6 +50,8 @@ interface Forgettable extends Moment {
 interface Author extends Moment {
   readonly userId: number;
   readonly commandId: Uint8Array;
+  /** Set where an island has held it: when it was accepted (IM8). */
+  readonly writtenMs?: number;
 }
 
 /** What an accepted command comes to. */
@@ -60,11 +62,11 @@ interface Done {
   readonly doneBefore?: number;
 }
 
-type Body = Command["body"];
 type Known<Case> = Extract<Body, { case: Case }>["value"];
 
 const { INVALID_ARGUMENT, UNAUTHENTICATED, WRONG_PASSWORD, NAME_TAKEN, UNKNOWN_ROOM } =
   RejectionCode;
+const maxWrittenMs = 2 ** 53 - 1;
 const { UNKNOWN_PERSON, NOT_A_MEMBER, NOT_THE_OWNER, OWN_ROOM, ID_REUSED, TOO_LARGE } =
   RejectionCode;
 
@@ -75,6 +77,8 @@ export class ChatModel {
   readonly people: ModelPerson[] = [];
   readonly rooms: ModelRoom[] = [];
   readonly stays: ModelStay[] = [];
+  /** In the order of the log (IM9), by id. */
+  readonly setAside = new Map<string, ModelSetAside>();
   /** Open ones, oldest first. */
   readonly sessions = new Map<number, ModelSession>();
   /** The ids of commands other than messages that are remembered (ID6), oldest first. */
@@ -104,6 +108,26 @@ export class ChatModel {
     if (command === undefined || !forms.isGoodId(command.id)) return rejected(INVALID_ARGUMENT);
     const { body } = command;
     if (body.case === undefined) return rejected(INVALID_ARGUMENT);
+    if (body.case !== "mergeHeld") return this.#applyGiven(command, position);
+    const { held, acceptedMs } = body.value;
+    // IM8: brought into its range.
+    const writtenMs = Math.min(Math.max(1, Number(acceptedMs)), maxWrittenMs);
+    const { id: commandId, userId } = command;
+    const { timestampMs } = this;
+    if (held.case === "sendMessage") {
+      const author = { userId, commandId, position, timestampMs, writtenMs };
+      return this.#mergeMessage(author, held.value);
+    }
+    // IM4.
+    if (held.case === undefined) return rejected(INVALID_ARGUMENT);
+    // IM11.
+    const isTooLate = timestampMs - writtenMs >= idMemoryMs;
+    return this.#applyGiven({ ...command, body: held }, position, isTooLate ? "too late" : "");
+  }
+
+  /** A command as a person or a server gives it. */
+  #applyGiven(command: Command, position: number, late: "too late" | "" = ""): ModelResult {
+    const { body } = command;
     const isBeforeLogIn = scopeBeforeLogIn(body) !== undefined;
     // SE8.
     if (isBeforeLogIn && (command.userId !== 0 || command.sessionId !== 0)) {
@@ -111,7 +135,7 @@ export class ChatModel {
     }
     const userId = scopeBeforeLogIn(body) ?? command.userId;
     const author = { userId, commandId: command.id, position, timestampMs: this.timestampMs };
-    const key = `${userId} ${Buffer.from(command.id).toString("latin1")}`;
+    const key = keyOf(author);
     const content = contentOf(body);
     const first = this.#ids.get(key);
     // ID7, then ID2 to ID4.
@@ -120,19 +144,72 @@ export class ChatModel {
       if (first.content !== content) return rejected(ID_REUSED);
       return accepted({ answer: first.answer, events: none, doneBefore: first.position }, position);
     }
+    const aside = this.setAside.get(key);
+    // IM9.
+    if (aside !== undefined) return rejected(aside.content === content ? aside.code : ID_REUSED);
     // SE7.
     if (!isBeforeLogIn && this.sessions.get(command.sessionId)?.userId !== userId) {
       return rejected(UNAUTHENTICATED);
     }
-    const done = this.#do(author, body);
-    if (typeof done === "number") {
-      // ID7.
-      this.#ids.set(key, { position, timestampMs: this.timestampMs, refusal: done });
-      this.#forgetLater(author, key);
-      return rejected(done);
-    }
+    const done = late === "too late" ? INVALID_ARGUMENT : this.#do(author, body);
+    if (typeof done === "number") return this.#refuse(author, done);
     if (done.doneBefore === undefined) this.#remember(author, { key, content, body, done });
     return accepted(done, position);
+  }
+
+  /** ID7. */
+  #refuse(author: Author, refusal: RejectionCode): ModelResult {
+    const { position, timestampMs } = author;
+    const key = keyOf(author);
+    this.#ids.set(key, { position, timestampMs, refusal });
+    this.#forgetLater(author, key);
+    return rejected(refusal);
+  }
+
+  /** IM4 to IM9. */
+  #mergeMessage(author: Author, value: Known<"sendMessage">): ModelResult {
+    const { userId, position } = author;
+    const body = { case: "sendMessage", value } as const;
+    const [key, content] = [keyOf(author), contentOf(body)];
+    const first = this.setAside.get(key) ?? this.#ids.get(key);
+    if (first !== undefined && !("refusal" in first && first.refusal !== undefined)) {
+      if (first.content !== content) return rejected(ID_REUSED);
+      return accepted({ answer: first.answer, events: none, doneBefore: first.position }, position);
+    }
+    if (this.people[userId - 1] === undefined) return rejected(UNKNOWN_PERSON);
+    const refusal = first?.refusal;
+    const room = this.rooms[value.roomId - 1];
+    const bad = forms.bodyRefusal(value.body) ?? (room === undefined ? UNKNOWN_ROOM : undefined);
+    if (room === undefined || bad !== undefined) {
+      return refusal === undefined ? this.#refuse(author, bad!) : rejected(refusal);
+    }
+    const done = refusal ?? this.#sendMessage(author, value);
+    if (typeof done === "number") {
+      const aside = this.#addSetAside(author, room, { body: value.body, code: done, content });
+      return accepted(aside, position);
+    }
+    this.#remember(author, { key, content, body, done });
+    return accepted(done, position);
+  }
+
+  /** IM9. */
+  #addSetAside(
+    author: Author,
+    { roomId, ownerId }: ModelRoom,
+    message: Pick<ModelSetAside, "body" | "code" | "content">,
+  ): Done {
+    const { userId: authorId, commandId, position, writtenMs = 0 } = author;
+    const answer = { kind: "setAside", roomId } as const;
+    const what: ModelSetAside = {
+      kind: "setAside",
+      ...{ roomId, ownerId, authorId, position, answer },
+      authorUsername: this.#person(authorId).username,
+      commandId: commandId.slice(),
+      acceptedMs: writtenMs,
+      ...message,
+    };
+    this.setAside.set(keyOf(author), what);
+    return { answer, events: [{ audience: new Set([authorId, ownerId]), what }] };
   }
 
   #do(author: Author, body: Body): Done | RejectionCode {
@@ -153,6 +230,7 @@ export class ChatModel {
         return this.#leaveRoom(author, body.value);
       case "sendMessage":
         return this.#sendMessage(author, body.value);
+      case "mergeHeld":
       case undefined:
         return INVALID_ARGUMENT;
     }
@@ -198,10 +276,18 @@ export class ChatModel {
     const person = this.people[userId - 1];
     if (person === undefined) return UNKNOWN_PERSON;
     if (person.passwordHash !== body.passwordHash) return WRONG_PASSWORD;
+    const { device, islandNonce } = body;
+    // IM10.
+    for (const known of islandNonce === 0n ? [] : this.sessions.values()) {
+      if (known.islandNonce !== islandNonce) continue;
+      if (known.userId !== userId) return INVALID_ARGUMENT;
+      const { sessionId } = known;
+      return { answer: { kind: "sessionOpened", sessionId, userId }, events: none };
+    }
     this.lastSessionId += 1;
     const sessionId = this.lastSessionId;
     const opened = momentOf(author);
-    this.sessions.set(sessionId, { sessionId, userId, device: body.device, opened });
+    this.sessions.set(sessionId, { sessionId, userId, device, opened, islandNonce });
     // SE4.
     const open = this.#sessionsOf(userId);
     const events = open.length > sessionsOfPersonMax ? [this.#endSession(userId, open[0]!)] : none;
@@ -305,6 +391,7 @@ export class ChatModel {
       authorUsername: this.#person(author.userId).username,
       commandId: author.commandId,
       content,
+      writtenMs: author.writtenMs ?? 0,
     };
     this.#onItem(item);
     return item;
@@ -357,43 +444,9 @@ export class ChatModel {
   }
 }
 
-function decode(encoded: Uint8Array): Command | undefined {
-  try {
-    return fromBinary(CommandSchema, encoded);
-  } catch {
-    // Bytes that are no command are a case of the rules (LG5), not of the model.
-    return undefined;
-  }
-}
-
-/** ID1: among whose ids it counts, where nobody is logged in yet; undefined for the others. */
-function scopeBeforeLogIn(body: Body): number | undefined {
-  if (body.case === "openSession") return body.value.userId;
-  return body.case === "registerUser" || body.case === "initializeCluster" ? 0 : undefined;
-}
-
-/** ID4: all that counts for "the same again", and nothing that a retry makes anew. */
-function contentOf(body: Body): number {
-  switch (body.case) {
-    case "initializeCluster":
-    case undefined:
-      return hashText(`${body.case}`);
-    case "registerUser": {
-      const { username, displayName } = body.value;
-      return hashText(JSON.stringify([body.case, forms.lowerCase(username), displayName]));
-    }
-    case "openSession":
-      return hashText(JSON.stringify([body.case, body.value.device]));
-    case "closeSession":
-      return hashText(`${body.case} ${body.value.sessionId}`);
-    case "createRoom":
-      return hashText(JSON.stringify([body.case, body.value.name]));
-    case "joinRoom":
-    case "leaveRoom":
-      return hashText(`${body.case} ${body.value.roomId}`);
-    case "sendMessage":
-      return hashText(`${body.case} ${body.value.roomId} ${body.value.body}`);
-  }
+/** ID1. */
+function keyOf({ userId, commandId }: Pick<Author, "userId" | "commandId">): string {
+  return `${userId} ${Buffer.from(commandId).toString("latin1")}`;
 }
 
 function momentOf({ position, timestampMs }: Moment): Moment {

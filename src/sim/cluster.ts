@@ -2,17 +2,26 @@
 // that may be done to them. Tells the checkers and the trace what happens. When which fault strikes
 // is decided elsewhere (faults.ts); what is right is judged elsewhere (checkers/).
 import { Random } from "../base/random.ts";
-import type { ClientClock, ClientRandom } from "../client/index.ts";
 import type { Observer } from "../raft/index.ts";
-import type { CrashPoint, ReplicaMember, ReplicaTimings } from "../replica/index.ts";
+import type {
+  CrashPoint,
+  MembershipChange,
+  ReplicaSizes,
+  ReplicaTimings,
+} from "../replica/index.ts";
+import { Admissions } from "./admissions.ts";
+import { drawOne } from "./chance.ts";
 import type { ClusterChecker, FinalServer } from "./checker.ts";
+import type { ServerLogs } from "./checkers/server-logs.ts";
 import { ClientNetwork } from "./client-network.ts";
+import { createClientWorld } from "./client-world.ts";
 import type { ClusterEvent, ClusterEventBody, ServerId } from "./cluster-event.ts";
 import { isDiskFailure } from "./disk-failure.ts";
 import type { DiskFaults, FaultTarget, ServerCondition } from "./fault-target.ts";
+import { memberAt } from "./network-addresses.ts";
 import { PeerNetwork } from "./peer-network.ts";
-import { clientAddressOf, SimServer } from "./server.ts";
-import { MachineDate, virtualEpochMs } from "./sim-clock.ts";
+import { type FolderCopy, SimServer } from "./server.ts";
+import { MachineDate } from "./sim-clock.ts";
 import { SimDatabase } from "./sim-database.ts";
 import { SimDisk } from "./sim-disk.ts";
 import type { VirtualTime } from "./virtual-time.ts";
@@ -20,6 +29,10 @@ import type { WorkloadWorld } from "./workload.ts";
 
 /** How long a process that ended by itself stays down, as under a supervisor. */
 const restartMs = 1_000;
+/** How long a wish may come true after it was uttered: membershipTimeoutMs, and a commit. */
+const wishMs = 20_000;
+/** Machines that may join besides those that found the cluster. */
+const spareMachines = 4;
 
 /** What a cluster is made with. */
 export interface ClusterOptions {
@@ -29,6 +42,9 @@ export interface ClusterOptions {
   readonly servers: number;
   readonly timings: ReplicaTimings;
   readonly segmentBytes: number;
+  readonly sizes: ReplicaSizes;
+  /** What all servers' logs say, for who is a member. */
+  readonly logs: ServerLogs;
   /** How far each machine's date is off, by server. */
   readonly dateOffsetsMs: readonly number[];
   readonly checkers: readonly ClusterChecker[];
@@ -37,17 +53,12 @@ export interface ClusterOptions {
   readonly observerOf?: ((server: ServerId) => Observer) | undefined;
 }
 
-/** A copy of a folder as it was, for the fault of an older disk. */
-interface FolderCopy {
-  readonly disk: ReturnType<SimDisk["copy"]>;
-  readonly database: ReturnType<SimDatabase["copy"]>;
-}
-
 /** The cluster. It runs as virtual time is stepped. */
 export class Cluster implements FaultTarget {
   readonly random: Random;
   readonly time: VirtualTime;
-  readonly servers: readonly ServerId[];
+  /** Those that have founded the cluster. */
+  readonly founders: readonly ServerId[];
   readonly links: FaultTarget["links"];
   readonly clientLinks: FaultTarget["clientLinks"];
   readonly crashPoints: Record<string, number> = {};
@@ -58,10 +69,19 @@ export class Cluster implements FaultTarget {
   readonly #durable = new Map<ServerId, number>();
   /** The highest term that each server ever kept, on whatever disk. */
   readonly #terms = new Map<ServerId, number>();
-  /** Servers whose folder was damaged, emptied or is another's: they may refuse to start. */
-  readonly #damaged = new Set<ServerId>();
+  /** Machines that are members, are to join, or do not know yet that they were removed. */
+  readonly #inUse: Set<ServerId>;
+  /** By server with a damaged or emptied folder: in which of its lives that was done. */
+  readonly #damaged = new Map<ServerId, number>();
+  readonly #misread = new Set<ServerId>();
+  /** Servers whose state is not what the log says, until it was replaced. */
+  readonly #rotten = new Set<ServerId>();
+  /** The newest folder of each server, by birth number. */
+  readonly #births = new Map<ServerId, string>();
+  readonly #admissions: Admissions;
   readonly #copies = new Map<ServerId, FolderCopy>();
   readonly #swapped = new Set<string>();
+  #shrinkingUntilMs = 0;
   #failure: Error | undefined;
 
   constructor(options: ClusterOptions) {
@@ -69,32 +89,37 @@ export class Cluster implements FaultTarget {
     this.#options = options;
     this.random = new Random(random.nextUint32());
     this.time = time;
-    this.servers = Array.from({ length: options.servers }, (_, at) => at + 1);
-    const servers = this.servers;
+    const servers = Array.from({ length: options.servers + spareMachines }, (_, at) => at + 1);
+    this.founders = servers.slice(0, options.servers);
+    this.#inUse = new Set(this.founders);
     const network = new PeerNetwork({ time, random: new Random(random.nextUint32()), servers });
     this.#network = network;
     this.#clients = new ClientNetwork({ time, random: new Random(random.nextUint32()) });
     this.links = network.faults;
     this.clientLinks = this.#clients.faults;
-    const members: ReplicaMember[] = this.servers.map((id) => ({
-      replicaId: id,
-      peerAddress: `server-${id}:9080`,
-    }));
+    this.#admissions = new Admissions({
+      time,
+      random: new Random(random.nextUint32()),
+      upServers: () => this.#whoCanBeAsked(),
+    });
     const world = {
       time,
       network,
       clients: this.#clients,
-      members,
+      founders: this.founders.map(memberAt),
       timings: options.timings,
+      sizes: options.sizes,
       limits: { accountPerSecondPerUsername: 5, pingIntervalMs: 20_000 },
       segmentBytes: options.segmentBytes,
       observerOf: options.observerOf,
       tell: (server: ServerId, body: ClusterEventBody) => this.#tell(server, body),
       crash: (error: Error) => this.#stopRun(error),
-      mayRefuse: (server: ServerId) => this.#damaged.has(server),
+      mayRefuse: (server: ServerId) => this.#isSwapped(server),
+      isDamaged: (server: ServerId) => this.#damaged.has(server) || this.#misread.has(server),
+      mayBeRemoved: (server: ServerId) => this.#mayBeRemoved(server),
     };
     this.#machines = new Map(
-      this.servers.map((id) => {
+      servers.map((id) => {
         const machine = this.#createMachine(id, random);
         return [id, new SimServer(id, world, { machine, random: new Random(random.nextUint32()) })];
       }),
@@ -103,16 +128,19 @@ export class Cluster implements FaultTarget {
 
   #createMachine(id: ServerId, random: Random) {
     const { time, dateOffsetsMs } = this.#options;
+    const disk = new SimDisk({
+      time,
+      random: new Random(random.nextUint32()),
+      onDamage: ({ kind }) => {
+        // What was read amiss is right on the disk.
+        if (kind === "misdirectedRead") this.#misread.add(id);
+        else this.#damage(id);
+        this.#tell(id, { kind: "diskDamaged" });
+      },
+    });
     return {
-      disk: new SimDisk({
-        time,
-        random: new Random(random.nextUint32()),
-        onDamage: () => {
-          this.#damaged.add(id);
-          this.#tell(id, { kind: "diskDamaged" });
-        },
-      }),
-      database: new SimDatabase({ time, random: new Random(random.nextUint32()) }),
+      disk,
+      database: new SimDatabase({ time, random: new Random(random.nextUint32()), disk }),
       date: new MachineDate(time, { offsetMs: dateOffsetsMs[id - 1] ?? 0 }),
     };
   }
@@ -128,6 +156,11 @@ export class Cluster implements FaultTarget {
     return server;
   }
 
+  /** Machines in use, by id. */
+  get servers(): readonly ServerId[] {
+    return [...this.#inUse].sort((a, b) => a - b);
+  }
+
   /** Whether two servers can talk to each other, and know it. */
   isConnected(a: ServerId, b: ServerId): boolean {
     return a === b || this.#network.isConnected(a, b);
@@ -135,30 +168,8 @@ export class Cluster implements FaultTarget {
 
   /** A client's world, for the workload. */
   clientWorld(random: Random): WorkloadWorld {
-    const { time } = this;
-    const clock: ClientClock = {
-      monotonicMs: () => time.nowMs,
-      wallMs: () => virtualEpochMs + time.nowMs,
-      setTimer: (delayMs, callback) => time.at(delayMs, callback),
-      setSoon: (callback) => void time.at(0, callback),
-    };
-    const chance = new Random(random.nextUint32());
-    const clientRandom: ClientRandom = {
-      fillBytes: (bytes) => {
-        for (let at = 0; at < bytes.length; at++) bytes[at] = chance.nextInteger(0, 256);
-      },
-      nextFloat: () => chance.nextFloat(),
-    };
-    return {
-      random: new Random(random.nextUint32()),
-      clock,
-      clientRandom,
-      nowNs: () => Math.round(time.nowMs * 1e6),
-      addresses: this.servers.map(clientAddressOf),
-      connect: (address, listener) => this.#clients.connect(address, listener),
-      transport: (address) => this.#clients.transport(address),
-      serverOf: (address) => this.servers.find((id) => clientAddressOf(id) === address) ?? 0,
-    };
+    const { time, founders } = this;
+    return createClientWorld({ time, random, clients: this.#clients, founders });
   }
 
   /** What every server that runs holds, for the last judgement. */
@@ -187,11 +198,58 @@ export class Cluster implements FaultTarget {
       server,
       up,
       paused,
-      diskGood: !this.#damaged.has(server),
+      isWhole: this.#isWhole(server),
+      lives: this.server(server).lives,
+      isFounder: this.server(server).isFounder,
       durableIndex,
       ...(durableTerm === undefined ? {} : { durableTerm }),
       term: this.#terms.get(server) ?? 0,
     };
+  }
+
+  /**
+   * Whether a server takes full part: it runs with a folder in which no damage can be left, and
+   * everything that it had lost is here again.
+   */
+  #isWhole(id: ServerId): boolean {
+    const server = this.server(id);
+    const { replica, identity, lives } = server;
+    if (replica === undefined || identity?.formed === undefined || identity.abstains) return false;
+    if (this.#isSwapped(id) || this.#rotten.has(id) || replica.condition !== "") return false;
+    if (lives <= (this.#damaged.get(id) ?? 0)) return false;
+    const { configuration } = this.#options.logs.committedConfiguration;
+    const member = configuration.members.get(id);
+    if (member === undefined) return false;
+    // The founding table is in no entry: whoever has formed with it is a member.
+    if (member.birth !== undefined && member.birth !== this.#births.get(id)) return false;
+    if (!member.reader && !configuration.voters.includes(id)) return false;
+    this.#damaged.delete(id);
+    return true;
+  }
+
+  /** What a server says of itself, for people. */
+  describe(id: ServerId): string {
+    const { replica, identity, up } = this.server(id);
+    if (!up) return "down";
+    if (replica === undefined) return "starting or joining";
+    if (this.#rotten.has(id)) return "its state has rotted";
+    const words = replica.condition || replica.readiness().reason || "no vote";
+    return identity?.formed === undefined ? `${words}; not formed` : words;
+  }
+
+  voterSets(): readonly (readonly ServerId[])[] {
+    return this.#options.logs
+      .countingConfigurations()
+      .flatMap(({ voters, votersOutgoing }) => [voters, votersOutgoing])
+      .filter((voters) => voters.length > 0);
+  }
+
+  isShrinking(): boolean {
+    return this.time.nowMs < this.#shrinkingUntilMs;
+  }
+
+  #shrink(withinMs: number): void {
+    this.#shrinkingUntilMs = Math.max(this.#shrinkingUntilMs, this.time.nowMs + withinMs);
   }
 
   nowMs(): number {
@@ -211,6 +269,7 @@ export class Cluster implements FaultTarget {
   }
 
   stop(server: ServerId): void {
+    this.#shrink(wishMs);
     this.server(server).stop();
   }
 
@@ -251,19 +310,21 @@ export class Cluster implements FaultTarget {
     const { disk, database } = this.server(server).machine;
     disk.clear();
     database.clear();
-    this.#damaged.add(server);
+    this.#damage(server);
     this.#replaced(server, "empty");
   }
 
   keepDiskCopy(server: ServerId): void {
     if (this.server(server).up) return;
     const { disk, database } = this.server(server).machine;
-    this.#copies.set(server, { disk: disk.copy(), database: database.copy() });
+    const birth = this.#births.get(server);
+    this.#copies.set(server, { disk: disk.copy(), database: database.copy(), birth });
   }
 
   restoreDiskCopy(server: ServerId): boolean {
     const copy = this.#copies.get(server);
     if (copy === undefined || this.server(server).up) return false;
+    if (copy.birth === undefined || copy.birth !== this.#births.get(server)) return false;
     const { disk, database } = this.server(server).machine;
     disk.restore(copy.disk);
     database.restore(copy.database);
@@ -280,15 +341,95 @@ export class Cluster implements FaultTarget {
     const pair = `${Math.min(a, b)}-${Math.max(a, b)}`;
     const isUndone = this.#swapped.delete(pair);
     if (!isUndone) this.#swapped.add(pair);
-    for (const id of [a, b]) {
-      if (isUndone) this.#damaged.delete(id);
-      else this.#damaged.add(id);
+  }
+
+  #isSwapped(server: ServerId): boolean {
+    return [...this.#swapped].some((pair) => pair.split("-").includes(String(server)));
+  }
+
+  rotRow(server: ServerId): boolean {
+    if (this.server(server).up || this.server(server).machine.database.rotRow() === undefined) {
+      return false;
     }
+    this.#rotten.add(server);
+    this.#tell(server, { kind: "stateDamaged", by: "rot" });
+    return true;
+  }
+
+  corruptState(server: ServerId): void {
+    this.server(server).machine.database.corrupt();
+    this.#damage(server);
+    this.#tell(server, { kind: "stateDamaged", by: "corruption" });
+  }
+
+  #damage(server: ServerId): void {
+    const machine = this.#machines.get(server);
+    this.#damaged.set(server, machine?.lives ?? 0);
   }
 
   #replaced(server: ServerId, by: "empty" | "older"): void {
     this.#durable.set(server, 0);
+    this.#rotten.delete(server);
     this.#tell(server, { kind: "diskReplaced", by });
+  }
+
+  // ---- Members ----------------------------------------------------------------------------------
+
+  spareMachine(): ServerId | undefined {
+    return [...this.#machines.keys()].find((id) => !this.#inUse.has(id));
+  }
+
+  /** Members by the newest committed configuration. */
+  members(): readonly ServerId[] {
+    const { configuration } = this.#options.logs.committedConfiguration;
+    return [...configuration.members.keys()];
+  }
+
+  joinServer(server: ServerId, as: { readonly reader: boolean }): void {
+    if (this.#inUse.has(server)) return;
+    const { disk, database } = this.server(server).machine;
+    disk.clear();
+    database.clear();
+    this.#inUse.add(server);
+    this.#damaged.delete(server);
+    this.#copies.delete(server);
+    this.#tell(server, { kind: "machineAdded" });
+    this.#replaced(server, "empty");
+    this.server(server).joinBy(this.#admissions.askFor(server, as));
+    this.start(server);
+  }
+
+  changeMembers(change: MembershipChange): boolean {
+    const asked = drawOne(this.random, this.#whoCanBeAsked());
+    if (change.kind === "remove") this.#shrink(wishMs);
+    asked?.replica?.admin.changeMembers(change, () => {});
+    return asked !== undefined;
+  }
+
+  transferLeadership(target: ServerId): boolean {
+    const asked = drawOne(this.random, this.#whoCanBeAsked());
+    asked?.replica?.admin.transferLeadership(target, () => {});
+    return asked !== undefined;
+  }
+
+  takeCheckpoint(): boolean {
+    const asked = drawOne(this.random, this.#whoCanBeAsked());
+    asked?.replica?.admin.takeCheckpoint((answer) => {
+      if (answer.kind === "done") answer.snapshot.close();
+    });
+    return asked !== undefined;
+  }
+
+  #whoCanBeAsked(): SimServer[] {
+    return this.servers
+      .map((id) => this.server(id))
+      .filter(({ replica, paused }) => replica !== undefined && !paused);
+  }
+
+  /** Some log says that this server's newest folder is a member no more. */
+  #mayBeRemoved(server: ServerId): boolean {
+    const birth = this.#births.get(server);
+    return this.#options.logs.isRemovedSomewhere(birth ?? "");
   }
 
   // ---- What it tells ----------------------------------------------------------------------------
@@ -310,6 +451,7 @@ export class Cluster implements FaultTarget {
     const { server } = event;
     switch (event.kind) {
       case "started":
+        this.#births.set(server, event.birth);
         this.#durable.set(server, event.lastIndex);
         this.#noteTerm(server, event.hardState.term);
         break;
@@ -322,11 +464,19 @@ export class Cluster implements FaultTarget {
       case "crashPoint":
         this.crashPoints[event.point] = (this.crashPoints[event.point] ?? 0) + 1;
         break;
+      case "stateInstalled":
+        this.#rotten.delete(server);
+        break;
+      case "mended":
+        if (event.finding.startsWith("the chat state")) this.#rotten.delete(server);
+        break;
       case "died":
         if (event.how === "fatal") this.#restartLater(server);
+        else if (event.how === "removed") this.#inUse.delete(server);
         break;
       case "refusedToStart":
         if (isDiskFailure(new Error(event.reason))) this.#restartLater(server);
+        else if (this.#mayBeRemoved(server)) this.#inUse.delete(server);
         break;
     }
   }

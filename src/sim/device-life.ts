@@ -119,6 +119,12 @@ export class DeviceLife {
       this.#writeConnected(false);
       recorder.write({ kind: "reloaded", client: name, atNs: recorder.nowNs() });
     });
+    client.on("island", ({ open }) => {
+      recorder.write({ kind: "island", client: name, atNs: recorder.nowNs(), open });
+    });
+    const reader = () => ({ client: name, userId: userId() });
+    client.on("held", (message) => recorder.writeShown("heldShown", reader(), message));
+    client.on("setAside", (message) => recorder.writeShown("setAside", reader(), message));
     client.on("connection", (state) => {
       this.#writeConnected(true);
       if (state.kind === "connected") {

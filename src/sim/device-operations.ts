@@ -228,12 +228,14 @@ export class DeviceOperations {
     const isOther = first === "acknowledged" && random.nextBoolean(0.25);
     const given = isOther ? this.#withOtherContent(drawn.given) : drawn.given;
     const content = isOther ? "other" : "same";
-    const open = recorder.begin(this.#unaryClient, "resend", { ...given, content, first });
+    const client = this.#unaryClient;
+    const open = recorder.begin(client, "resend", { ...given, content, first });
     this.#openAsks++;
     const answer = await calls.give({ address: this.#drawAddress(), token }, given);
     this.#openAsks--;
-    if ("result" in answer) open.fail(answer);
+    if ("result" in answer) open.fail({ result: answer.result, code: answer.code });
     else open.succeed(answer);
+    if ("heldDisks" in answer) recorder.noteHeld(client, { ...given, disks: answer.heldDisks });
     this.#onEnd();
   }
 
@@ -367,7 +369,7 @@ export class DeviceOperations {
   }
 
   async #readPage(ask: PageAsk): Promise<TimelinePage | undefined> {
-    const { recorder } = this.#context;
+    const { recorder, person } = this.#context;
     const { room, limit = 0, beforeNumber: before, afterNumber: after } = ask;
     const args = {
       room,
@@ -377,23 +379,28 @@ export class DeviceOperations {
     };
     const page = await this.#ask("readTimeline", args, async () => {
       const answer = await this.#life.client.readTimeline(ask);
-      return { room: answer.room, items: recorder.shareAll(answer.items) };
+      recorder.noteShown(this.#life.name, person.userId ?? 0, answer);
+      return { ...answer, items: recorder.shareAll(answer.items) };
     });
     if (page !== undefined) this.#learnRooms([page.room]);
     return page;
   }
 
   #send(room: RoomName, body: string): void {
-    const { commands } = this.#context;
-    const { client } = this.#life;
+    const { commands, recorder } = this.#context;
+    const { name: client } = this.#life;
     const open = this.#begin("send", { room, body });
-    const sent = commands.handOver(open, () => client.send({ room, body }));
+    const sent = commands.handOver(open, () => this.#life.client.send({ room, body }));
     // What the outbox has taken ends by the client's topics: a rejection may only mean that this
     // program stops.
-    sent.catch((error: unknown) => {
+    const noteFailure = (error: unknown) => {
       if (open.arguments.commandId === undefined) open.fail(failureOf("send", error));
       this.#onEnd();
-    });
+    };
+    // The message stays open until it is stored.
+    sent.then((receipt) => {
+      if (receipt.status === "held") recorder.noteHeld(client, receipt);
+    }, noteFailure);
   }
 
   #nextTag(): string {

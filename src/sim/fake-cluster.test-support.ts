@@ -197,15 +197,15 @@ export class FakeCluster implements FaultTarget {
   #start(server: FakeServer): void {
     if (server.up) return;
     const { disk } = server;
-    const isRefused =
-      disk.owner !== server.id ||
-      (disk.flips > 0 && this.#chance.nextBoolean(0.5)) ||
-      (disk.strayFollowers ?? 0) > 0;
-    if (isRefused) {
+    if (disk.owner !== server.id) {
       this.refusals += 1;
       return;
     }
-    assert(disk.strayFollowers === undefined, `server ${server.id} cannot see its damage`);
+    assert(disk.strayFollowers !== 0, `server ${server.id} cannot see its damage`);
+    // What is damaged is set aside: it has no say until somebody has taken it in again.
+    if (disk.flips > 0 || disk.strayFollowers !== undefined) {
+      server.disk = { ...createDisk(server.id), isEmpty: true };
+    }
     if (server.armedFailures > 0 && this.#chance.nextBoolean(0.7)) {
       server.armedFailures = 0;
       this.time.at(restartMs, () => this.#start(server));
@@ -232,13 +232,64 @@ export class FakeCluster implements FaultTarget {
 
   // ---- FaultTarget ------------------------------------------------------------------------------
 
+  /** Nobody comes or goes here, but the wishes are counted. */
+  voterSets(): readonly (readonly ServerId[])[] {
+    return [this.servers];
+  }
+
+  members(): readonly ServerId[] {
+    return this.servers;
+  }
+
+  isShrinking(): boolean {
+    return false;
+  }
+
+  spareMachine(): ServerId | undefined {
+    return undefined;
+  }
+
+  joinServer(): void {
+    assert(false, "a machine that is not there joins");
+  }
+
+  changeMembers({ kind, replicaId }: { readonly kind: string; readonly replicaId?: ServerId }) {
+    this.#call(`${kind} ${replicaId}`);
+    if (kind === "remove") assert(this.struck.size === 0, "a removal while a copy is destroyed");
+    return true;
+  }
+
+  transferLeadership(target: ServerId): boolean {
+    this.#call(`transferLeadership ${target}`);
+    return true;
+  }
+
+  takeCheckpoint(): boolean {
+    this.#call("takeCheckpoint");
+    return true;
+  }
+
+  rotRow(server: ServerId): boolean {
+    this.#call(`rotRow ${server}`);
+    assert(!this.#machine(server).up, "the state of a running server is changed");
+    this.#strike(server);
+    return true;
+  }
+
+  corruptState(server: ServerId): void {
+    this.#call(`corruptState ${server}`);
+    this.#strike(server);
+  }
+
   condition(server: ServerId): ServerCondition {
     const { up, paused, disk, termEver } = this.#machine(server);
     return {
       server,
       up,
       paused,
-      diskGood: !this.struck.has(server),
+      isWhole: up && !this.struck.has(server),
+      lives: 1,
+      isFounder: true,
       durableIndex: disk.log.length,
       durableTerm: up ? (disk.log.at(-1) ?? 0) : undefined,
       term: termEver,
@@ -301,7 +352,7 @@ export class FakeCluster implements FaultTarget {
 
   jumpClock(server: ServerId, byMs: number): void {
     this.#call(`jumpClock ${server} ${byMs}`);
-    assert(Math.abs(byMs) <= 3_600_000, "a jump by more than an hour");
+    assert(Math.abs(byMs) <= 86_400_000, "a jump by more than a day");
   }
 
   setClockRate(server: ServerId, rate: number): void {
@@ -324,6 +375,7 @@ export class FakeCluster implements FaultTarget {
         this.#call(`flipBit ${server}`);
         this.#strike(server);
         machine.disk.flips += 1;
+        return true;
       },
       misdirectNextWrite: (folder) => {
         this.#call(`misdirectNextWrite ${server} ${folder}`);

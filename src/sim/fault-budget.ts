@@ -5,61 +5,91 @@ import { assert } from "../base/assert.ts";
 import type { ServerId } from "./cluster-event.ts";
 import type { ServerCondition } from "./fault-target.ts";
 
+/** What the budget goes by. */
+export interface BudgetView {
+  readonly servers: readonly ServerId[];
+  /** Who decides, now or soon: each of these lists by majority. */
+  voterSets(): readonly (readonly ServerId[])[];
+  condition(server: ServerId): ServerCondition;
+  /** A removal or a planned stop is under way, after which there may be fewer voters. */
+  isShrinking(): boolean;
+}
+
 /**
- * How many copies of a cluster of this size may be destroyed for good in a whole run: an empty
- * disk, a bit flip at rest, a misdirected write. Call it f; the other n - f are a majority.
+ * How many copies of so many voters may be destroyed at a time: an empty disk, a bit flip at rest,
+ * a misdirected write, a state that has rotted. Call it f; the other n - f are a majority.
  *
  * What is acknowledged was durable on a majority, hence on at least one of the others; and the
  * others are a majority, so they can go on, and the votes of those who lack it are not enough
  * without one that has it. This holds as long as a server whose copy is destroyed never votes or
- * acknowledges on what is left: that is for the product to see, by checksums (decision 0008) and
- * birth numbers (decision 0003). Where it cannot see it (stray-write.ts says when), the plan keeps
- * the server from starting on that folder.
+ * acknowledges on what is left: that is for the product to see, by checksums (decision 0008), birth
+ * numbers (decision 0003), entries by which members joined and abstention (decisions 0011, 0012).
+ * Where it cannot see it (stray-write.ts says when), the plan keeps the server from starting on
+ * that folder.
+ *
+ * A server that takes full part again counts as destroyed no longer. It votes, so its log has
+ * reached the entry that made it a voter or, where it had lost entries, everything that was
+ * committed when it came back; a majority without it has had all of that before. What is committed
+ * later counts it by what it holds now.
  */
-export function destroyedMax(servers: number): number {
-  return Math.floor((servers - 1) / 2);
+export function destroyedMax(voters: number): number {
+  return Math.floor((voters - 1) / 2);
 }
 
-/**
- * The copies of one run. A server that was struck stays struck until the run's end, even where
- * nothing came of it, and may be struck again.
- */
+/** The copies of one run. */
 export class FaultBudget {
-  readonly #servers: readonly ServerId[];
-  readonly #condition: (server: ServerId) => ServerCondition;
-  readonly #destroyed = new Set<ServerId>();
+  readonly #view: BudgetView;
+  /** Servers that were struck, with the number of the life in which that was. */
+  readonly #destroyed = new Map<ServerId, number>();
   /** Servers that got an older disk, with the highest term that they have forgotten. */
   readonly #behind = new Map<ServerId, number>();
 
-  constructor(servers: readonly ServerId[], condition: (server: ServerId) => ServerCondition) {
-    this.#servers = servers;
-    this.#condition = condition;
+  constructor(view: BudgetView) {
+    this.#view = view;
   }
 
-  /** Servers whose copy was struck. */
+  /** Servers whose copy was struck and is not whole again. */
   get destroyed(): readonly ServerId[] {
-    return this.#servers.filter((server) => this.#destroyed.has(server));
+    return this.#view.servers.filter((server) => this.isDestroyed(server));
   }
 
-  /** Servers whose copy is whole: they must have everything in the end. */
+  /** Servers whose copy is whole. */
   get good(): readonly ServerId[] {
-    return this.#servers.filter((server) => !this.#destroyed.has(server));
+    return this.#view.servers.filter((server) => !this.isDestroyed(server));
   }
 
   isDestroyed(server: ServerId): boolean {
-    return this.#destroyed.has(server);
+    const life = this.#destroyed.get(server);
+    if (life === undefined) return false;
+    const { isWhole, lives } = this.#view.condition(server);
+    // What is armed may still strike, and what has struck is met by a start.
+    if (!isWhole || lives <= life) return true;
+    this.#destroyed.delete(server);
+    return false;
+  }
+
+  /**
+   * Whether there may be fewer voters: not while a copy is destroyed, since of fewer voters fewer
+   * copies may be.
+   */
+  get mayShrink(): boolean {
+    return this.destroyed.length === 0;
   }
 
   /** Whether this copy may be destroyed; whoever does so tells it by `destroy`. */
   mayDestroy(server: ServerId): boolean {
-    if (this.#destroyed.has(server)) return true;
-    if (this.#destroyed.size >= destroyedMax(this.#servers.length)) return false;
-    return !this.#isAnyBehind();
+    if (this.isDestroyed(server)) return true;
+    if (this.#isAnyBehind() || this.#view.isShrinking()) return false;
+    const gone = new Set([...this.#destroyed.keys()].filter((other) => this.isDestroyed(other)));
+    gone.add(server);
+    return this.#view
+      .voterSets()
+      .every((voters) => voters.filter((id) => gone.has(id)).length <= destroyedMax(voters.length));
   }
 
   destroy(server: ServerId): void {
     assert(this.mayDestroy(server), `the copy of server ${server} must not be destroyed`);
-    this.#destroyed.add(server);
+    this.#destroyed.set(server, this.#view.condition(server).lives);
   }
 
   /**
@@ -85,25 +115,25 @@ export class FaultBudget {
    * faults of copies do not overlap. Two servers or one never forget.
    */
   mayForget(server: ServerId, areLinked: boolean): boolean {
-    const { up, term } = this.#condition(server);
-    const others = this.#servers.filter((other) => other !== server);
+    const { up, term } = this.#view.condition(server);
+    const others = this.#view.servers.filter((other) => other !== server);
     if (up || term === undefined || others.length < 2 || !areLinked) return false;
-    if (this.#destroyed.size > 0 || this.#isAnyBehind()) return false;
+    if (this.destroyed.length > 0 || this.#isAnyBehind()) return false;
     return others.every((other) => {
-      const { up: isUp, paused, durableTerm } = this.#condition(other);
+      const { up: isUp, paused, durableTerm } = this.#view.condition(other);
       return isUp && !paused && durableTerm !== undefined && durableTerm > term;
     });
   }
 
   /** The server has got an older disk. */
   forget(server: ServerId): void {
-    this.#behind.set(server, this.#condition(server).term ?? 0);
+    this.#behind.set(server, this.#view.condition(server).term ?? 0);
   }
 
   /** A server is behind until its log ends in a later term than all that it has forgotten. */
   #isAnyBehind(): boolean {
     for (const [server, term] of this.#behind) {
-      const { durableTerm } = this.#condition(server);
+      const { durableTerm } = this.#view.condition(server);
       if (durableTerm !== undefined && durableTerm > term) this.#behind.delete(server);
     }
     return this.#behind.size > 0;

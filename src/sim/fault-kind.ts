@@ -34,6 +34,15 @@ export const faultKinds = [
   "emptyDisk",
   "olderDisk",
   "swappedDisks",
+  "majorityDown",
+  "islands",
+  "rotRow",
+  "corruptState",
+  "joinServer",
+  "removeServer",
+  "replaceServer",
+  "transferLeadership",
+  "takeCheckpoint",
 ] as const;
 
 /** One of `faultKinds`. */
@@ -56,7 +65,26 @@ export const kindsAmongServers: readonly FaultKind[] = [
   "emptyDisk",
   "olderDisk",
   "swappedDisks",
+  "majorityDown",
+  "islands",
+  "rotRow",
+  "corruptState",
+  "transferLeadership",
 ];
 
-/** Those after which a copy is lost for good; fault-budget.ts says how many there may be. */
-export const destroyingKinds: readonly FaultKind[] = ["misdirectedWrite", "bitFlip", "emptyDisk"];
+/**
+ * Those after which a copy must be made anew; fault-budget.ts says how many there may be at a time.
+ */
+export const destroyingKinds: readonly FaultKind[] = [
+  "misdirectedWrite",
+  "bitFlip",
+  "emptyDisk",
+  "rotRow",
+  "corruptState",
+];
+
+/** Those that change who the members are. */
+export const memberKinds: readonly FaultKind[] = ["joinServer", "removeServer", "replaceServer"];
+
+/** Those that take a majority away for so long that islands open (docs/decisions/0013). */
+export const kindsOfIslands: readonly FaultKind[] = ["majorityDown", "islands"];

@@ -74,8 +74,6 @@ export class FaultScene {
   readonly counts: Record<string, number> = {};
   /** Servers whose disk may still be told to fail; it forgets that when the process ends. */
   readonly armed = new Set<ServerId>();
-  /** Servers with a folder that holds nothing of the cluster: they may run, and stay out. */
-  readonly emptied = new Set<ServerId>();
   /** In how many looks of the watch, one after the other, each server was up. */
   readonly steadiness = new Map<ServerId, number>();
   /** The faults have stopped for good. */
@@ -91,8 +89,8 @@ export class FaultScene {
     this.swarm = swarm;
     // Of its own, so that what others draw does not change what strikes.
     this.random = new Random(target.random.nextUint32());
-    this.budget = new FaultBudget(target.servers, (server) => target.condition(server));
-    this.cuts = new LinkCuts(target.servers, target.links);
+    this.budget = new FaultBudget(target);
+    this.cuts = new LinkCuts(() => target.voterSets(), target.links);
   }
 
   /** The longest that a follower waits for its leader: the measure of all durations. */
@@ -133,6 +131,12 @@ export class FaultScene {
   drawGood(): ServerId | undefined {
     const good = this.running().filter((server) => !this.budget.isDestroyed(server));
     return drawOne(this.random, good);
+  }
+
+  /** One of `running` that takes full part. */
+  drawWhole(): ServerId | undefined {
+    const whole = this.running().filter((server) => this.target.condition(server).isWhole);
+    return drawOne(this.random, whole);
   }
 
   // ---- What lasts -------------------------------------------------------------------------------
@@ -228,7 +232,6 @@ export class FaultScene {
     if (this.target.condition(server).up) this.kill(server);
     this.budget.destroy(server);
     this.target.emptyDisk(server);
-    this.emptied.add(server);
     this.startAsUsual(server);
   }
 }

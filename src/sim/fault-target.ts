@@ -1,7 +1,7 @@
 // What the fault plan may do to a cluster. Fulfilled by cluster.ts; the plan (faults.ts) decides
 // what and when. Everything is idempotent or answers whether it was possible.
 import type { Random } from "../base/random.ts";
-import type { CrashPoint } from "../replica/index.ts";
+import type { CrashPoint, MembershipChange } from "../replica/index.ts";
 import type { ServerId } from "./cluster-event.ts";
 
 /** What is known of a server from outside. */
@@ -9,8 +9,15 @@ export interface ServerCondition {
   readonly server: ServerId;
   readonly up: boolean;
   readonly paused: boolean;
-  /** Its folder is whole: it can start and take part. */
-  readonly diskGood: boolean;
+  /**
+   * It runs and takes full part: no damage can be left in its folder, and what that took is here
+   * again.
+   */
+  readonly isWhole: boolean;
+  /** How many processes have run, or tried to, on this machine. */
+  readonly lives: number;
+  /** Its settings name all founders, so that it finds the cluster with an empty folder too. */
+  readonly isFounder: boolean;
   /** Everything in its log is durable up to here, as the disk really holds it. */
   readonly durableIndex: number;
   /**
@@ -58,8 +65,11 @@ export interface DiskFaults {
   failNext(operation: "read" | "write" | "sync" | "allocate", code: "EIO" | "ENOSPC"): void;
   /** Each sync takes about so long more, until told otherwise. */
   setSlowMs(meanMs: number): void;
-  /** Flips one bit of what is on the platter, in any file; the server may be running. */
-  flipBit(): void;
+  /**
+   * Flips one bit of what is on the platter, in any file, or in one whose name begins so; the
+   * server may be running. False: no such file holds anything.
+   */
+  flipBit(of?: string): boolean;
   /** The next write to a file in this folder ("log"; any, without) lands elsewhere in that file. */
   misdirectNextWrite(folder?: string): void;
   /** The next read answers bytes from somewhere else in the same file. */
@@ -69,7 +79,14 @@ export interface DiskFaults {
 /** The cluster as the fault plan sees it. */
 export interface FaultTarget {
   readonly random: Random;
+  /** Machines in use, by id: they come and go. */
   readonly servers: readonly ServerId[];
+  /** Who decides: each of these lists by majority. */
+  voterSets(): readonly (readonly ServerId[])[];
+  /** A removal or a planned stop is under way, after which there may be fewer voters. */
+  isShrinking(): boolean;
+  /** Members by the newest committed configuration. */
+  members(): readonly ServerId[];
   condition(server: ServerId): ServerCondition;
   nowMs(): number;
   /** Calls back after so much virtual time. */
@@ -99,6 +116,18 @@ export interface FaultTarget {
    * is no copy.
    */
   restoreDiskCopy(server: ServerId): boolean;
+  /** One value in the state of a server, which is down, is another one. False: there is none. */
+  rotRow(server: ServerId): boolean;
+  /** Nobody can read the server's state any more; a process that runs goes on until it must. */
+  corruptState(server: ServerId): void;
+  /** A machine that may join; undefined where all are in use. */
+  spareMachine(): ServerId | undefined;
+  /** The machine comes into use, with a new folder, and asks until it is taken in. */
+  joinServer(server: ServerId, as: { readonly reader: boolean }): void;
+  /** The three ask some server that runs. False: none does. */
+  changeMembers(change: MembershipChange): boolean;
+  transferLeadership(target: ServerId): boolean;
+  takeCheckpoint(): boolean;
   /** Two servers, both down, find each other's folders; again: it is undone. */
   swapDisks(a: ServerId, b: ServerId): void;
   readonly links: LinkFaults;

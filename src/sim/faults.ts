@@ -15,8 +15,6 @@ import type { Swarm } from "./swarm.ts";
 const watchMs = 1_000;
 /** Looks until it is started: more than the supervisor of the cluster takes itself. */
 const patienceLooks = 3;
-/** Looks until a server with a destroyed copy, which mostly refuses, is tried again. */
-const destroyedPatienceLooks = 40;
 
 /** The faults of one run. */
 export class FaultPlan {
@@ -52,9 +50,8 @@ export class FaultPlan {
 
   /**
    * All faults are over, at once and for good: links are mended, clocks run at their speed (dates
-   * stay wrong), armed faults are forgotten, everybody with a good copy runs. A server whose
-   * copy was destroyed is taken away: it holds nothing that counts, and where it has not met the
-   * damage yet it might die of it at any time.
+   * stay wrong), armed faults are forgotten, everybody runs. A server whose copy was struck is
+   * started once more, so that it meets the damage now, and has to come back by itself.
    */
   stop(): void {
     const scene = this.#scene;
@@ -63,21 +60,15 @@ export class FaultPlan {
     for (const server of this.#target.servers) {
       this.#target.setClockRate(server, 1);
       if (scene.armed.has(server)) scene.kill(server);
-      if (scene.budget.isDestroyed(server)) this.#retire(server);
-      else scene.bringUp(server);
+      if (scene.budget.isDestroyed(server)) scene.kill(server);
+      scene.bringUp(server);
     }
   }
 
-  /** The servers that must run, hold everything and be equal when the faults have stopped. */
+  /** The members whose copy is whole: by themselves they must be able to go on. */
   expectedUp(): ServerId[] {
-    return [...this.#scene.budget.good];
-  }
-
-  #retire(server: ServerId): void {
-    const scene = this.#scene;
-    scene.kill(server);
-    // Its supervisor may still start it once; nobody may come up on a folder that hides its damage.
-    if (!scene.mayStartAsUsual(server)) scene.empty(server);
+    const { good } = this.#scene.budget;
+    return this.#target.members().filter((server) => good.includes(server));
   }
 
   // ---- Waits ------------------------------------------------------------------------------------
@@ -140,8 +131,7 @@ export class FaultPlan {
     if (!scene.isFree(server)) return;
     const looks = (this.#downLooks.get(server) ?? 0) + 1;
     this.#downLooks.set(server, looks);
-    const isPatient = scene.budget.isDestroyed(server) && !scene.emptied.has(server);
-    if (looks < (isPatient ? destroyedPatienceLooks : patienceLooks)) return;
+    if (looks < patienceLooks) return;
     this.#downLooks.set(server, 0);
     scene.bringUp(server);
   }

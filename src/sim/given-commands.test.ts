@@ -15,7 +15,8 @@ function message(n: number): OutboxMessage {
 
 function receipt(n: number): SendReceipt {
   const { commandId } = message(n);
-  return { position: n, disks: 3, repeated: false, commandId, roomId: 1, number: n };
+  const place = { position: n, roomId: 1, number: n };
+  return { status: "stored", disks: 3, repeated: false, commandId, ...place };
 }
 
 function prepare() {

@@ -1,6 +1,6 @@
 // Writes the history of a run: operations from call to return, connections, deliveries. One clock,
 // one order. It judges nothing and knows no client.
-import type { Item } from "../client/index.ts";
+import type { HeldMessage, Item, SetAsideMessage, TimelinePage } from "../client/index.ts";
 import type { HistoryRecord, Json, OperationName, OperationRecord } from "./history.ts";
 import type { Failure } from "./operation-result.ts";
 import type { OperationArguments, OperationValues } from "./operation-values.ts";
@@ -67,6 +67,33 @@ export class HistoryRecorder {
   write(record: HistoryRecord): void {
     this.#history.push(record);
     this.#options.onRecord?.(record);
+  }
+
+  /** A client was told that a message is held. */
+  noteHeld(
+    client: string,
+    { commandId, disks }: { readonly commandId: string; readonly disks: number },
+  ): void {
+    this.write({ kind: "heldReceipt", client, atNs: this.nowNs(), commandId, disks });
+  }
+
+  /** A client was given a page with what is held and what was set aside in its room. */
+  noteShown(
+    client: string,
+    userId: number,
+    { held, setAside }: Pick<TimelinePage, "held" | "setAside">,
+  ): void {
+    for (const message of held) this.writeShown("heldShown", { client, userId }, message);
+    for (const message of setAside) this.writeShown("setAside", { client, userId }, message);
+  }
+
+  /** A client was shown one message that has no number. */
+  writeShown(
+    kind: "heldShown" | "setAside",
+    to: { readonly client: string; readonly userId: number },
+    { roomId, authorId, commandId, body }: HeldMessage | SetAsideMessage,
+  ): void {
+    this.write({ kind, ...to, atNs: this.nowNs(), roomId, authorId, commandId, body });
   }
 
   /** The one copy of an item that stands for all equal ones. */

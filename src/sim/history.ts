@@ -76,6 +76,42 @@ export interface ReloadedRecord {
   readonly atNs: number;
 }
 
+/** A client was told that its message is held: by an island, until a majority is back. */
+export interface HeldReceiptRecord {
+  readonly kind: "heldReceipt";
+  readonly client: string;
+  readonly atNs: number;
+  readonly commandId: string;
+  /** On how many disks, as the island said. */
+  readonly disks: number;
+}
+
+/** A client was shown a message that an island holds, live or on a page. */
+export interface HeldShownRecord {
+  readonly kind: "heldShown";
+  readonly client: string;
+  /** The person that the client was logged in as. */
+  readonly userId: number;
+  readonly atNs: number;
+  readonly roomId: number;
+  readonly authorId: number;
+  readonly commandId: string;
+  readonly body: string;
+}
+
+/** A client was told of a held message that could not be merged and was set aside. */
+export interface SetAsideRecord extends Omit<HeldShownRecord, "kind"> {
+  readonly kind: "setAside";
+}
+
+/** The server of a client's session is in island mode from now on, or is not any more. */
+export interface IslandRecord {
+  readonly kind: "island";
+  readonly client: string;
+  readonly atNs: number;
+  readonly open: boolean;
+}
+
 /** A room's whole timeline as one server holds it, read after all clients have stopped. */
 export interface FinalTimelineRecord {
   readonly kind: "finalTimeline";
@@ -103,6 +139,10 @@ export type HistoryRecord =
   | ConnectedRecord
   | DeliveryRecord
   | ReloadedRecord
+  | HeldReceiptRecord
+  | HeldShownRecord
+  | SetAsideRecord
+  | IslandRecord
   | FinalTimelineRecord;
 
 /** Judges a whole history when the run is over. Throws a SafetyViolation (checker.ts). */

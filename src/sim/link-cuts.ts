@@ -11,13 +11,17 @@ export interface Direction {
 
 /** The cuts of one run. */
 export class LinkCuts {
-  readonly #servers: readonly ServerId[];
+  readonly #voterSets: () => readonly (readonly ServerId[])[];
   readonly #links: Pick<LinkFaults, "cut" | "mend">;
   /** How many faults cut a direction; no entry where none does. */
   readonly #counts = new Map<string, number>();
 
-  constructor(servers: readonly ServerId[], links: Pick<LinkFaults, "cut" | "mend">) {
-    this.#servers = servers;
+  /** `voterSets`: who decides, each of these lists by majority. */
+  constructor(
+    voterSets: () => readonly (readonly ServerId[])[],
+    links: Pick<LinkFaults, "cut" | "mend">,
+  ) {
+    this.#voterSets = voterSets;
     this.#links = links;
   }
 
@@ -47,16 +51,19 @@ export class LinkCuts {
 
   /**
    * Whether one of the usable servers reaches, both ways, so many of them that they are a majority
-   * of all, also with these directions cut. So Raft can work: that one can lead.
+   * of the voters, also with these directions cut. So Raft can work: that one can lead.
    */
   leavesMajority(usable: readonly ServerId[], more: readonly Direction[]): boolean {
     const cut = new Set([...this.#counts.keys(), ...more.map(keyOf)]);
     const isOpen = (from: ServerId, to: ServerId) => !cut.has(keyOf({ from, to }));
+    const sets = this.#voterSets();
     return usable.some((one) => {
       const linked = usable.filter(
         (other) => other === one || (isOpen(one, other) && isOpen(other, one)),
       );
-      return linked.length > this.#servers.length / 2;
+      return sets.every(
+        (voters) => voters.filter((id) => linked.includes(id)).length > voters.length / 2,
+      );
     });
   }
 }

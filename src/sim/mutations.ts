@@ -5,7 +5,9 @@ import { chatBugs } from "./known-bugs/chat.ts";
 import { clientBugs } from "./known-bugs/client.ts";
 import { electionBugs } from "./known-bugs/elections.ts";
 import { gatewayBugs } from "./known-bugs/gateways.ts";
+import { islandBugs } from "./known-bugs/islands.ts";
 import { livenessBugs } from "./known-bugs/liveness.ts";
+import { memberBugs } from "./known-bugs/members.ts";
 import { readBugs } from "./known-bugs/reads.ts";
 import { replicaBugs } from "./known-bugs/replica.ts";
 import { replicationBugs } from "./known-bugs/replication.ts";
@@ -22,6 +24,8 @@ export const knownBugs: readonly KnownBug[] = [
   ...gatewayBugs,
   ...clientBugs,
   ...livenessBugs,
+  ...memberBugs,
+  ...islandBugs,
 ];
 
 /** The environment variable that names the bug to switch in. */

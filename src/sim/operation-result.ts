@@ -46,6 +46,8 @@ export function failureOf(
     if (code === "OVERLOADED") return { result: "unknown", code };
     // A server that is behind does not know the person yet, and says so before it looks at the id.
     if (code === "WRONG_PASSWORD" && passwordIsRight) return { result: "unknown", code };
+    // So does an island, of what another server may have taken.
+    if (code === "NEEDS_MAJORITY") return { result: "unknown", code };
   }
   return { result: "refused", code };
 }

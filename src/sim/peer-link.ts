@@ -17,6 +17,8 @@ export interface PeerLinkEvents {
   handleConnected(): void;
   handleDisconnected(reason: string): void;
   handleFrame(frame: Uint8Array): void;
+  /** A call came to nothing. */
+  handleCallFailed(reason: string): void;
   /** Begins a connection to the peer's address; undefined: there is no such machine. */
   open(listener: WireListener<Uint8Array>): WireEnd<Uint8Array> | undefined;
 }
@@ -156,6 +158,7 @@ export class PeerLink {
       this.#call = undefined;
       this.#isCallAccepted = false;
       this.#failures += 1;
+      this.#events.handleCallFailed(reason);
     }
     this.#callLater();
   }

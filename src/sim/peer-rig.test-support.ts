@@ -72,6 +72,13 @@ export class RigServer implements TransportHandler {
     return { kind: "accepted", peerId: Number(decodeUtf8(hello)) };
   }
 
+  /** `1 refused: reason` of each refusal that it heard of. */
+  readonly refusals: string[] = [];
+
+  handleRefused(peer: PeerId, reason: string): void {
+    this.refusals.push(`${peer} refused: ${reason}`);
+  }
+
   handleConnected(peer: PeerId): void {
     this.#note(`${peer} connected`);
     if (this.connected.has(peer)) throw new Error(`${peer} was connected twice`);

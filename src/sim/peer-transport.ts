@@ -182,6 +182,7 @@ export class PeerTransport implements Transport {
         handleConnected: () => this.#handler?.handleConnected(peerId),
         handleDisconnected: (reason) => this.#handler?.handleDisconnected(peerId, reason),
         handleFrame: (frame) => this.#handler?.handleFrame(peerId, frame),
+        handleCallFailed: (reason) => this.#handler?.handleRefused(peerId, reason),
         open: (listener) => this.#options.open(serverOfAddress(address), listener),
       },
     );

@@ -166,7 +166,7 @@ describe("a trace of cores that restart", () => {
     commitIndex: 0,
     lastIndex: 0,
     stableIndex: 0,
-    configuration: { voters: [1], votersOutgoing: [], learners: [] },
+    configuration: { voters: [1], votersOutgoing: [], learners: [], context: new Uint8Array(0) },
   } as const;
 
   /** A lone server leads term 1 and has appended `lastIndex` entries, all but one durable. */
@@ -204,7 +204,12 @@ describe("a trace of cores that restart", () => {
   test("is refused where a vote that was sent is forgotten", async () => {
     const lines: string[] = [];
     const trace = new RaftTrace({ write: (line) => lines.push(line) });
-    const configuration = { voters: [1, 2], votersOutgoing: [], learners: [] };
+    const configuration = {
+      voters: [1, 2],
+      votersOutgoing: [],
+      learners: [],
+      context: new Uint8Array(0),
+    };
     const [one, two] = [1, 2].map((id) => ({ ...view, id, configuration }));
     const [asker, voter] = [trace.observerOf(1), trace.observerOf(2)];
     asker.started?.(one!);

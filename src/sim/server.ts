@@ -3,35 +3,45 @@
 // it on a real machine. Tells everything that it does; decides nothing about when it dies.
 import { assert } from "../base/assert.ts";
 import type { Random } from "../base/random.ts";
-import { type Chat, type ChatEvent, type ChatOutcome, openChat } from "../chat/index.ts";
+import type { Chat, ChatEvent, ChatOutcome } from "../chat/index.ts";
 import {
-  type ChatReplica,
   createInProcessGateway,
   ensureTokenKey,
   type GatewayLimits,
   type InProcessGateway,
 } from "../gateways/index.ts";
 import type { Database } from "../io/database.ts";
+import type { StateStore } from "../io/state-store.ts";
 import type { Observer } from "../raft/index.ts";
 import {
   type CrashPoint,
-  FolderRefusedError,
   openFolder,
   Replica,
   type ReplicaFolder,
-  type ReplicaLog,
+  type ReplicaIdentity,
   type ReplicaMember,
-  type ReplicaObserver,
+  type ReplicaSizes,
   type ReplicaTimings,
-  type StateMachine,
-  whenLogExists,
+  whenReady,
 } from "../replica/index.ts";
+import type { AskToJoin } from "./admissions.ts";
 import type { ClientNetwork } from "./client-network.ts";
 import type { ClusterEventBody, Death, ServerId } from "./cluster-event.ts";
-import { isDiskFailure } from "./disk-failure.ts";
-import { forbidden } from "./globals.ts";
+import { isDamage, isDiskFailure } from "./disk-failure.ts";
+import { tellIslandMode, tellingIslandLog, tellingTransport } from "./island-ports.ts";
+import { clientAddressOf, memberAt, peerAddressOf } from "./network-addresses.ts";
 import type { PeerNetwork } from "./peer-network.ts";
 import { ProcessLife } from "./process-life.ts";
+import {
+  identityFacts,
+  tellingLog,
+  tellingObserver,
+  tellingReplica,
+  tellingSnapshots,
+  tellingStateMachine,
+  tellingVotes,
+} from "./server-ports.ts";
+import { isStateDamage, openState } from "./server-state.ts";
 import { type MachineDate, SimClock } from "./sim-clock.ts";
 import type { SimDatabase } from "./sim-database.ts";
 import type { SimDisk } from "./sim-disk.ts";
@@ -43,8 +53,10 @@ export interface ServerWorld {
   readonly time: VirtualTime;
   readonly network: PeerNetwork;
   readonly clients: ClientNetwork;
-  readonly members: readonly ReplicaMember[];
+  /** The servers that a new cluster is made of. */
+  readonly founders: readonly ReplicaMember[];
   readonly timings: ReplicaTimings;
+  readonly sizes: ReplicaSizes;
   readonly limits: Partial<GatewayLimits>;
   readonly segmentBytes: number;
   readonly tell: (server: ServerId, body: ClusterEventBody) => void;
@@ -52,8 +64,12 @@ export interface ServerWorld {
   readonly observerOf: ((server: ServerId) => Observer) | undefined;
   /** Something happened that must never happen: the run is over. */
   crash(error: Error): void;
-  /** Whether damage was done to this server's folder, so that it may refuse to start. */
+  /** Whether this server's folder is another's, so that it must refuse to start. */
   mayRefuse(server: ServerId): boolean;
+  /** Whether damage was done to this server's disk. */
+  isDamaged(server: ServerId): boolean;
+  /** Whether the cluster has removed this server, or may have. */
+  mayBeRemoved(server: ServerId): boolean;
 }
 
 /** A machine's parts that outlive its processes. */
@@ -61,6 +77,14 @@ export interface Machine {
   readonly disk: SimDisk;
   readonly database: SimDatabase;
   readonly date: MachineDate;
+}
+
+/** A copy of a folder as it was, for the fault of an older disk. */
+export interface FolderCopy {
+  readonly disk: ReturnType<SimDisk["copy"]>;
+  readonly database: ReturnType<SimDatabase["copy"]>;
+  /** Whose folder it was: another one may have taken its place since. */
+  readonly birth: string | undefined;
 }
 
 /** Thrown out of a turn at a crash point: nothing after it happens. */
@@ -75,12 +99,19 @@ const goodbyeMs = 2_400;
 interface Process {
   readonly life: ProcessLife;
   readonly folder: ReplicaFolder;
-  database?: Database;
+  database?: Database & StateStore;
   chat?: Chat;
   replica?: Replica<ChatOutcome, ChatEvent>;
   gateway?: InProcessGateway;
   stopTokenKey?: () => void;
+  /** As the folder has it. */
+  identity: ReplicaIdentity;
+  /** A state that was fetched, which this start has put in its place. */
+  installed?: { readonly index: number };
 }
+
+/** How long a newcomer waits before it asks again. */
+const joinRetryMs = 500;
 
 /** One server of a simulated cluster. */
 export class SimServer {
@@ -94,11 +125,36 @@ export class SimServer {
   #readCount = 0;
   #stopping = false;
 
+  /** The folder of a machine that is to join; it asks at each start until it is taken in. */
+  #askToJoin: AskToJoin | undefined;
+  readonly #tell: (body: ClusterEventBody) => void;
+
   constructor(id: ServerId, world: ServerWorld, parts: { machine: Machine; random: Random }) {
     this.id = id;
     this.#world = world;
     this.machine = parts.machine;
     this.#random = parts.random;
+    this.#tell = (body) => world.tell(id, body);
+  }
+
+  /** From the next start on this machine, whose folder is new, asks to be taken in. */
+  joinBy(ask: AskToJoin | undefined): void {
+    this.#askToJoin = ask;
+  }
+
+  /** Its settings name those with whom it has founded the cluster. */
+  get isFounder(): boolean {
+    const founders = this.#world.founders;
+    return this.#askToJoin === undefined && founders.some(({ replicaId }) => replicaId === this.id);
+  }
+
+  /** What its folder says, while it runs. */
+  get identity(): ReplicaIdentity | undefined {
+    return this.#process?.identity;
+  }
+
+  get lives(): number {
+    return this.#lives;
   }
 
   get up(): boolean {
@@ -133,17 +189,22 @@ export class SimServer {
         path: `server-${this.id}`,
         replicaId: this.id,
         clusterName: "simulated",
-        memberIds: this.#world.members.map((member) => member.replicaId),
         drawBirthNonce: () => this.#drawNonce(),
+        schedule: (work) => clock.setSoon(work),
         log: { segmentBytes: this.#world.segmentBytes, cacheBytes: 64 * 1024 },
       });
-      const process: Process = { life, folder };
+      const process: Process = { life, folder, identity: folder.identity };
       this.#process = process;
-      whenLogExists(
+      const ready = folder.snapshots.ready();
+      if (ready !== undefined) process.installed = ready;
+      const isNewcomer = this.#askToJoin !== undefined && folder.identity.formed === undefined;
+      if (isNewcomer) folder.saveIdentity({ ...folder.identity, returning: true });
+      whenReady(
         folder,
-        clock,
+        { clock, files: this.machine.database },
         life.guard((error?: Error) => {
           if (error !== undefined) this.#fail(error);
+          else if (isNewcomer) this.#join(process, clock);
           else this.#run(process, clock);
         }),
       );
@@ -155,18 +216,46 @@ export class SimServer {
     }
   }
 
+  /** As src/server/join.ts: asks until it is taken in, then starts as any other. */
+  #join(process: Process, clock: SimClock): void {
+    const { folder, life } = process;
+    const own = folder.identity;
+    this.#askToJoin?.(
+      own,
+      life.guard((admission) => {
+        if (admission === undefined) {
+          clock.setTimer(joinRetryMs, () => this.#join(process, clock));
+          return;
+        }
+        folder.saveIdentity({ ...own, ...admission, returning: false });
+        this.kill("restarted");
+        this.start();
+      }),
+    );
+  }
+
   /** The second half of a start, when the log has a file. */
   #run(process: Process, clock: SimClock): void {
     const { life, folder } = process;
     let chat: Chat;
+    let identity: ReplicaIdentity;
     try {
-      chat = this.#openChat(process, clock);
+      ({ chat, identity } = openState(
+        { folder, machine: this.machine, clock, tell: this.#tell },
+        {
+          opened: (database) => {
+            process.database = database;
+          },
+          failed: life.guard((error) => this.#fail(error)),
+        },
+      ));
       process.chat = chat;
+      process.identity = identity;
     } catch (error) {
       this.#fail(error as Error);
       return;
     }
-    const replica = this.#createReplica(process, clock, chat);
+    const replica = this.#createReplica(process, { clock, chat, identity });
     process.replica = replica;
     this.#world.tell(this.id, {
       kind: "started",
@@ -175,9 +264,21 @@ export class SimServer {
       lastIndex: folder.log.lastIndex(),
       lastTerm: folder.log.term(folder.log.lastIndex()) ?? 0,
       appliedIndex: chat.appliedIndex(),
+      baseIndex: folder.log.base().index,
+      ...identityFacts(identity),
     });
+    if (process.installed !== undefined) {
+      const { index } = process.installed;
+      const digest = this.machine.database.digest();
+      this.#world.tell(this.id, { kind: "stateInstalled", index, digest });
+    }
     process.gateway = createInProcessGateway({
-      replica: this.#tellingReplica(replica, life),
+      replica: tellingReplica(replica, life, {
+        tell: this.#tell,
+        nextReadId: () => ++this.#readCount,
+      }),
+      admin: replica.admin,
+      island: replica.island,
       chat,
       clock,
       logger: silent,
@@ -186,6 +287,7 @@ export class SimServer {
       secrets: simSecrets,
     });
     this.#world.clients.serve(this.id, life, process.gateway);
+    tellIslandMode(replica.island, life, (body) => this.#world.tell(this.id, body));
     replica.start();
     process.stopTokenKey = ensureTokenKey({
       clock,
@@ -196,139 +298,68 @@ export class SimServer {
     });
   }
 
-  /** As src/server/chat-state.ts opens it. */
-  #openChat(process: Process, clock: SimClock): Chat {
-    const { life, folder } = process;
-    const database = this.machine.database.openLife(clock, (error) => {
-      if (life.alive) this.#fail(error);
-    });
-    process.database = database;
-    const chat = openChat(database);
-    const lastIndex = folder.log.lastIndex();
-    if (chat.appliedIndex() <= lastIndex) return chat;
-    throw new FolderRefusedError(
-      `its chat state holds entry ${chat.appliedIndex()}, but its log ends at ${lastIndex}`,
-    );
-  }
-
-  #createReplica(process: Process, clock: SimClock, chat: Chat): Replica<ChatOutcome, ChatEvent> {
+  #createReplica(
+    process: Process,
+    parts: {
+      readonly clock: SimClock;
+      readonly chat: Chat;
+      readonly identity: ReplicaIdentity;
+    },
+  ): Replica<ChatOutcome, ChatEvent> {
+    const { clock, chat, identity } = parts;
     const { life, folder } = process;
     const world = this.#world;
+    const tell = this.#tell;
     return new Replica({
-      identity: folder.identity,
-      members: world.members,
+      identity,
+      members: this.isFounder ? world.founders : [memberAt(this.id)],
+      peerAddress: peerAddressOf(this.id),
       clientAddress: clientAddressOf(this.id),
       version: "simulated",
       timings: world.timings,
       seed: this.#random.nextUint32(),
       clock,
-      transport: world.network.transport(this.id, life),
-      log: this.#tellingLog(folder),
-      votes: {
-        load: () => folder.votes.current(),
-        save: (hardState) => {
-          folder.votes.save(hardState);
-          world.tell(this.id, { kind: "hardStateSaved", hardState });
-        },
+      transport: tellingTransport(world.network.transport(this.id, life), tell),
+      log: tellingLog(folder, tell),
+      votes: tellingVotes(folder, tell),
+      stateMachine: tellingStateMachine(chat, tell),
+      saveIdentity: (next) => {
+        folder.saveIdentity(next);
+        process.identity = next;
+        tell({ kind: "identitySaved", ...identityFacts(next) });
       },
-      stateMachine: this.#tellingStateMachine(chat),
-      saveIdentity: (identity) => folder.saveIdentity(identity),
+      state: this.#tellingState(process, chat),
+      snapshots: tellingSnapshots(folder, tell),
+      islandLog: tellingIslandLog(folder.islandLog, tell),
+      sizes: world.sizes,
+      drawNonce: () => this.#drawNonce(),
       freeBytes: () => folder.disk.freeBytes(),
       onNote: () => {},
-      onFatal: ({ error }) => {
-        if (life.alive) this.#fail(error);
+      onRestart: (reason) => this.#restart(life, reason),
+      onRemoved: () => {
+        if (life.alive) this.kill("removed");
       },
-      observer: this.#observer(),
+      onFatal: ({ error }) => {
+        if (!life.alive) return;
+        if (isStateDamage(error)) this.#restart(life, error.message);
+        else this.#fail(error);
+      },
+      observer: tellingObserver(world.observerOf?.(this.id), tell),
       crashPoint: (point) => this.#passCrashPoint(point),
     });
   }
 
-  #tellingLog({ log }: ReplicaFolder): ReplicaLog {
-    const { tell } = this.#world;
+  /** The database's copies; what the state is at a checkpoint is shown before it is copied. */
+  #tellingState({ database }: Process, chat: Chat): StateStore {
+    if (database === undefined) throw new Error("a replica without a database");
+    const state = this.machine.database;
     return {
-      firstIndex: () => log.firstIndex(),
-      lastIndex: () => log.lastIndex(),
-      term: (index) => log.term(index),
-      entries: (start, end, bytesMax) => log.entries(start, end, bytesMax),
-      bytes: () => log.bytes(),
-      append: (entries, done) => {
-        if (entries.length > 0) tell(this.id, { kind: "appended", entries });
-        log.append(entries, (error) => {
-          const index = log.durableIndex();
-          if (error === undefined) tell(this.id, { kind: "logDurable", index });
-          done(error);
-        });
+      copyTo: (name, calls) => {
+        const index = chat.appliedIndex();
+        this.#tell({ kind: "checkpoint", index, rows: (sql) => state.rows(sql) });
+        database.copyTo(name, calls);
       },
-    };
-  }
-
-  #tellingStateMachine(chat: Chat): StateMachine<ChatOutcome, ChatEvent> {
-    return {
-      appliedIndex: () => chat.appliedIndex(),
-      apply: (entries) => {
-        const applied = forbidden(() => chat.apply(entries));
-        this.#world.tell(this.id, { kind: "applied", entries, applied });
-        return applied;
-      },
-    };
-  }
-
-  #observer(): ReplicaObserver {
-    const { tell, observerOf } = this.#world;
-    const besides = observerOf?.(this.id);
-    return {
-      ...besides,
-      roleChanged: (change) => {
-        const { role, hardState, leader } = change;
-        tell(this.id, { kind: "roleChanged", role, hardState, leader });
-        besides?.roleChanged?.(change);
-      },
-      messageLeft: (message) => tell(this.id, { kind: "messageSent", message }),
-      messageReceived: (message) => {
-        tell(this.id, { kind: "messageReceived", message });
-        besides?.messageReceived?.(message);
-      },
-      committed: (change) => {
-        tell(this.id, { kind: "committed", commitIndex: change.commitIndex });
-        besides?.committed?.(change);
-      },
-    };
-  }
-
-  /** The replica as the gateway sees it, with each promise told as it is given. */
-  #tellingReplica(replica: Replica<ChatOutcome, ChatEvent>, life: ProcessLife): ChatReplica {
-    return {
-      propose: (command, done) =>
-        replica.propose(command, (answer) => {
-          if (!life.alive) return;
-          if (answer.kind === "applied") {
-            const { outcome, position, disks } = answer;
-            this.#world.tell(this.id, { kind: "answered", command, outcome, position, disks });
-          }
-          done(answer);
-        }),
-      waitForPosition: (wait, done) =>
-        replica.waitForPosition(wait, (answer) => {
-          if (life.alive) done(answer);
-        }),
-      waitForRead: (wait, done) => {
-        const readId = ++this.#readCount;
-        this.#world.tell(this.id, { kind: "readAsked", readId });
-        replica.waitForRead(wait, (answer) => {
-          if (!life.alive) return;
-          const reached = answer.kind === "reached";
-          const position = replica.appliedPosition();
-          this.#world.tell(this.id, { kind: "readAnswered", readId, reached, position });
-          done(answer);
-        });
-      },
-      appliedPosition: () => replica.appliedPosition(),
-      subscribe: (listener) => replica.subscribe(listener),
-      readiness: () => replica.readiness(),
-      status: () => replica.status(),
-      clientAddresses: () => replica.clientAddresses(),
-      replicaId: () => replica.replicaId(),
-      clusterId: () => replica.clusterId(),
+      inspect: (name, done) => database.inspect(name, done),
     };
   }
 
@@ -363,18 +394,17 @@ export class SimServer {
       return;
     }
     process.stopTokenKey?.();
-    this.#world.clients.stopListening(this.id);
-    gateway.drain();
-    this.#world.time.at(
-      goodbyeMs,
+    const end = life.guard(() => {
+      gateway.close();
+      replica.stop();
+      process.database?.close();
+      this.kill("stopped");
+    });
+    replica.depart(
       life.guard(() => {
-        gateway.close();
-        replica.stop(
-          life.guard(() => {
-            process.database?.close();
-            this.kill("stopped");
-          }),
-        );
+        this.#world.clients.stopListening(this.id);
+        gateway.drain();
+        this.#world.time.at(goodbyeMs, end);
       }),
     );
   }
@@ -400,9 +430,21 @@ export class SimServer {
     clients.handleDeath(this.id, how);
   }
 
+  /** The replica has ended since the disk holds something else: as src/server/run.ts goes on. */
+  #restart(life: ProcessLife, reason: string): void {
+    if (!life.alive) return;
+    this.#world.tell(this.id, { kind: "startedAnew", reason });
+    this.#world.time.at(0, () => {
+      if (!life.alive) return;
+      this.kill("restarted");
+      this.start();
+    });
+  }
+
   /** The process has failed by itself: a broken disk is part of the run, all else is a bug. */
   #fail(error: Error): void {
-    if (!isDiskFailure(error) && !this.#world.mayRefuse(this.id)) {
+    const isExpected = isDiskFailure(error) || (isDamage(error) && this.#world.isDamaged(this.id));
+    if (!isExpected && !this.#world.mayRefuse(this.id)) {
       const problem = `server ${this.id} failed: ${error.message}`;
       this.#world.crash(new Error(problem, { cause: error }));
     }
@@ -414,6 +456,8 @@ export class SimServer {
     this.#world.tell(this.id, { kind: "refusedToStart", reason });
     if (isDiskFailure(error)) return;
     if (this.#world.mayRefuse(this.id)) return;
+    const isRemoved = reason.includes("was removed from this cluster");
+    if (isRemoved && this.#world.mayBeRemoved(this.id)) return;
     const problem = `server ${this.id} refused to start on a good disk: ${reason}`;
     this.#world.crash(new Error(problem, { cause: error }));
   }
@@ -449,9 +493,4 @@ export class SimServer {
     for (let at = 0; at < length; at++) bytes[at] = this.#random.nextInteger(0, 256);
     return bytes;
   }
-}
-
-/** Where clients reach a server. */
-export function clientAddressOf(server: ServerId): string {
-  return `http://server-${server}:8080`;
 }

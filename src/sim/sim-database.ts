@@ -2,12 +2,17 @@
 // of a real one (src/host/host-database.ts). Transactions are committed some together and a little
 // later; a killed process loses those that were not, and a power failure all since the last
 // checkpoint. Outlives processes. Not here: the schema.
-import { createHash } from "node:crypto";
-import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { assert } from "../base/assert.ts";
+import { assert, assertDefined } from "../base/assert.ts";
+import { toHex } from "../base/bytes.ts";
 import type { Random } from "../base/random.ts";
+import { createCorruption } from "../base/sql-error.ts";
 import type { Clock, Timer } from "../io/clock.ts";
-import type { Database, NotAPromise, SqlRow, SqlValue, Statement } from "../io/database.ts";
+import type { Database, NotAPromise, SqlRow, Statement } from "../io/database.ts";
+import type { Disk } from "../io/disk.ts";
+import type { CopyDone, StateFiles, StateStore } from "../io/state-store.ts";
+import { DatabaseLayers } from "./sim-database-layers.ts";
+import { drawRot, type Rot } from "./sim-database-rot.ts";
+import { digestOf, folderOf, readAll, SimStateCopies } from "./sim-state-copy.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 /** How long the product lets transactions wait for their common commit (src/server). */
@@ -20,8 +25,8 @@ const transactionsPerCommitMax = 16;
 const checkpointIntervalMs = 500;
 /** How often a power failure finds that what was committed had reached the platter by itself. */
 const writtenBackProbability = 0.3;
-/** Statements kept prepared; all are dropped when there are more. */
-const statementsMax = 1024;
+/** How often a value is drawn that the schema lets rot. */
+const rotAttempts = 8;
 
 /** What node:sqlite throws when there is no room on the disk: SQLITE_FULL. */
 class FullError extends Error {
@@ -37,39 +42,57 @@ class FullError extends Error {
 /** A database as it was; see `SimDatabase.copy`. */
 export interface DatabaseCopy {
   readonly bytes: Uint8Array;
+  readonly isCorrupt: boolean;
 }
 
-/** One server's database. */
-export class SimDatabase {
+/** One server's database, and its files while no process has it open. */
+export class SimDatabase implements StateFiles {
   readonly #time: VirtualTime;
   readonly #random: Random;
   readonly #commitDelayMs: number;
-  #layers = new Layers(undefined);
+  readonly #disk: Disk | undefined;
+  #layers = new DatabaseLayers(undefined);
+  /** A process has made its file, or it was put there. */
+  #isThere = false;
+  /** No process can read it any more. */
+  #isCorrupt = false;
   #life: DatabaseLife | undefined;
 
-  /** `commitDelayMs`: how long transactions wait for their common commit (10; 0: not at all). */
+  /**
+   * `commitDelayMs`: how long transactions wait for their common commit (10; 0: not at all).
+   * `disk`: the machine's, for copies; there are none without it.
+   */
   constructor(options: {
     readonly time: VirtualTime;
     readonly random: Random;
     readonly commitDelayMs?: number;
+    readonly disk?: Disk;
   }) {
     this.#time = options.time;
     this.#random = options.random;
     this.#commitDelayMs = options.commitDelayMs ?? commitDelayMsDefault;
+    this.#disk = options.disk;
   }
 
   /**
    * The database of a new process; that of the process before must be gone. `onFailure` hears of a
-   * commit that failed later; without it such an error is thrown out of the event.
+   * commit that failed later; without it such an error is thrown out of the event. Throws as SQLite
+   * does where the file is none of its own or damaged.
    */
-  openLife(clock: Clock, onFailure?: (error: Error) => void): Database {
+  openLife(clock: Clock, onFailure?: (error: Error) => void): Database & StateStore {
     assert(this.#life === undefined, "two processes have one database open");
+    if (this.#isCorrupt) throw createCorruption("database disk image is malformed");
+    this.#layers.statement("SELECT count(*) FROM sqlite_schema").get();
+    this.#isThere = true;
+    const disk = this.#disk;
     this.#life = new DatabaseLife({
       layers: this.#layers,
       time: this.#time,
       clock,
       random: this.#random,
       commitDelayMs: this.#commitDelayMs,
+      copies: disk && new SimStateCopies({ disk, clock, random: this.#random }),
+      isCorrupt: () => this.#isCorrupt,
       onFailure: onFailure ?? rethrow,
       onClosed: () => {
         this.#life = undefined;
@@ -103,20 +126,56 @@ export class SimDatabase {
     else this.#layers.loseUnchecked();
   }
 
+  /**
+   * Changes one byte of a value behind everybody's back, for good, and answers what it was;
+   * undefined where nothing can be changed so.
+   */
+  rotRow(): Rot | undefined {
+    for (let attempt = 0; attempt < rotAttempts; attempt++) {
+      const rot = drawRot(this.#layers.database, this.#random);
+      if (rot === undefined) return undefined;
+      if (this.#layers.rot(rot)) return rot;
+    }
+    return undefined;
+  }
+
+  /** The next process, and a copy by this one, finds that the file is damaged. */
+  corrupt(): void {
+    this.#isCorrupt = true;
+  }
+
   /** An empty one from now on. No process may have it open. */
   clear(): void {
     this.#replace(undefined);
   }
 
+  replaceWith(name: string): void {
+    const disk = assertDefined(this.#disk, "a database without a disk");
+    if (!disk.exists(name)) {
+      // Done already, before a crash.
+      if (this.#isThere) return;
+      throw new Error(`ENOENT: there is neither ${name} nor a database that it has become`);
+    }
+    this.#replace(readAll(disk, name));
+    disk.remove(name);
+    disk.syncFolder(folderOf(name));
+  }
+
+  /** Nobody looks at what is set aside. */
+  setAside(): void {
+    this.clear();
+  }
+
   /** It as it is now. No process may have it open. */
   copy(): DatabaseCopy {
     assert(this.#life === undefined, "a database is copied while a process has it open");
-    return { bytes: this.#layers.serialize() };
+    return { bytes: this.#layers.serialize(), isCorrupt: this.#isCorrupt };
   }
 
   /** It as it was when this copy was made, of this or of another one; all of it durable. */
   restore(copy: DatabaseCopy): void {
     this.#replace(copy.bytes);
+    this.#isCorrupt = copy.isCorrupt;
   }
 
   /** All rows of a query, as the process sees them. */
@@ -125,143 +184,44 @@ export class SimDatabase {
   }
 
   /**
-   * A digest of the schema and of every row of every table, in the order of rowids or primary keys,
-   * as the process sees them. Equal contents have equal digests.
+   * A digest of the schema and of every row of every table, as the process sees them, in
+   * hexadecimal digits; of a copy it is the same.
    */
   digest(): string {
-    const hash = createHash("sha256");
-    for (const { name, sql, columns } of this.rows(tablesSql)) {
-      hash.update(JSON.stringify([name, sql]));
-      const order = columns === null ? "rowid" : columns;
-      const statement = this.#layers.prepare(`SELECT * FROM "${name}" ORDER BY ${order}`);
-      for (const row of statement.iterate()) {
-        for (const value of Object.values(row)) hash.update(encodeValue(value as SqlValue));
-      }
-    }
-    return hash.digest("hex");
+    return toHex(digestOf(this.#layers.database));
   }
 
   #replace(bytes: Uint8Array | undefined): void {
     assert(this.#life === undefined, "a database is replaced while a process has it open");
     this.#layers.close();
-    this.#layers = new Layers(bytes);
+    this.#layers = new DatabaseLayers(bytes);
+    this.#isThere = bytes !== undefined;
+    this.#isCorrupt = false;
   }
-}
-
-/** Every table; `columns`: its primary key, where it has no rowid. */
-const tablesSql = `
-  SELECT s.name AS name, s.sql AS sql,
-    CASE WHEN l.wr = 0 THEN NULL ELSE (
-      SELECT group_concat('"' || c.name || '"' ORDER BY c.pk)
-      FROM pragma_table_info(s.name) AS c WHERE c.pk > 0
-    ) END AS columns
-  FROM sqlite_schema AS s JOIN pragma_table_list AS l ON l.name = s.name AND l.schema = 'main'
-  WHERE s.type = 'table' ORDER BY s.name`;
-
-function encodeValue(value: SqlValue): string {
-  if (value instanceof Uint8Array) return `x${Buffer.from(value).toString("hex")},`;
-  // JSON tells a string from a number, and a number is written so that it can be read back exactly.
-  return `${JSON.stringify(value)},`;
 }
 
 function rethrow(error: Error): never {
   throw error;
 }
 
-/**
- * The states that lie in one another. BEGIN: what a power failure leaves, the last checkpoint.
- * SAVEPOINT committed: what a killed process leaves. SAVEPOINT body: what a throw leaves.
- */
-class Layers {
-  readonly #database: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
-  /** Something was committed since the last checkpoint. */
-  isDirty = false;
-
-  constructor(bytes: Uint8Array | undefined) {
-    this.#database = new DatabaseSync(":memory:", { enableForeignKeyConstraints: true });
-    if (bytes !== undefined) this.#database.deserialize(bytes);
-    this.#database.exec("BEGIN; SAVEPOINT committed");
-  }
-
-  /** Kept prepared; SQLite prepares it anew by itself when the schema has changed. */
-  statement(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      if (this.#statements.size >= statementsMax) this.#statements.clear();
-      statement = this.#database.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
-  }
-
-  prepare(sql: string): StatementSync {
-    return this.#database.prepare(sql);
-  }
-
-  exec(sql: string): void {
-    this.#database.exec(sql);
-  }
-
-  beginBody(): void {
-    this.statement("SAVEPOINT body").run();
-  }
-
-  keepBody(): void {
-    this.statement("RELEASE body").run();
-  }
-
-  loseBody(): void {
-    this.#database.exec("ROLLBACK TO body; RELEASE body");
-  }
-
-  commit(): void {
-    this.statement("RELEASE committed").run();
-    this.statement("SAVEPOINT committed").run();
-    this.isDirty = true;
-  }
-
-  loseUncommitted(): void {
-    this.#database.exec("ROLLBACK TO committed");
-  }
-
-  /** Everything there is becomes durable: only when everything is committed. */
-  checkpoint(): void {
-    this.#database.exec("COMMIT; BEGIN; SAVEPOINT committed");
-    this.isDirty = false;
-  }
-
-  loseUnchecked(): void {
-    this.#database.exec("ROLLBACK; BEGIN; SAVEPOINT committed");
-    this.isDirty = false;
-  }
-
-  serialize(): Uint8Array {
-    return this.#database.serialize();
-  }
-
-  close(): void {
-    this.#statements.clear();
-    this.#database.close();
-  }
-}
-
 /** What a process's database is made with. */
 interface LifeOptions {
-  readonly layers: Layers;
+  readonly layers: DatabaseLayers;
   /** Checkpoints have a thread of their own: a process that stands still does not delay them. */
   readonly time: VirtualTime;
   readonly clock: Clock;
   readonly random: Random;
   readonly commitDelayMs: number;
+  readonly copies: SimStateCopies | undefined;
+  isCorrupt(): boolean;
   onFailure(error: Error): void;
   onClosed(): void;
 }
 
 /** The database as one process has it. */
-class DatabaseLife implements Database {
+class DatabaseLife implements Database, StateStore {
   readonly #options: LifeOptions;
-  readonly #layers: Layers;
+  readonly #layers: DatabaseLayers;
   #isOpen = true;
   #inBody = false;
   /** Transactions that wait for their common commit. */
@@ -271,6 +231,8 @@ class DatabaseLife implements Database {
   /** A checkpoint waits for what is not committed yet. */
   #checkpointDue = false;
   #failing: "transaction" | "commit" | undefined;
+  /** A copy was asked for that does not hold its snapshot yet. */
+  #isCopyBeginning = false;
 
   constructor(options: LifeOptions) {
     this.#options = options;
@@ -308,6 +270,7 @@ class DatabaseLife implements Database {
   transaction<T>(body: () => NotAPromise<T>): T {
     this.#assertOpen();
     assert(!this.#inBody, "a transaction inside a transaction");
+    assert(!this.#isCopyBeginning, "a transaction before a copy holds its snapshot");
     this.#inBody = true;
     try {
       this.#layers.beginBody();
@@ -328,11 +291,47 @@ class DatabaseLife implements Database {
     }
   }
 
-  /** Commits, brings everything to the disk and lets go of it. */
+  copyTo(name: string, calls: { readonly held: () => void; readonly done: CopyDone }): void {
+    this.#assertOpen();
+    assert(!this.#inBody, "a copy inside a transaction");
+    const copies = assertDefined(this.#options.copies, "a database without a disk");
+    const problem = this.#prepareCopy(copies);
+    if (problem !== undefined) {
+      copies.refuse(problem, calls);
+      return;
+    }
+    this.#isCopyBeginning = true;
+    const held = () => {
+      this.#isCopyBeginning = false;
+      calls.held();
+    };
+    copies.begin({ name, bytes: this.#layers.serialize(), held, done: calls.done });
+  }
+
+  inspect(name: string, done: CopyDone): void {
+    this.#assertOpen();
+    assertDefined(this.#options.copies, "a database without a disk").inspect(name, done);
+  }
+
+  /** Commits what waits; the copy has it then. */
+  #prepareCopy(copies: SimStateCopies): Error | undefined {
+    if (copies.isBusy) return new Error("another copy is under way");
+    if (this.#options.isCorrupt()) return createCorruption("database disk image is malformed");
+    try {
+      if (this.#uncommitted > 0) this.#commitNow();
+      return undefined;
+    } catch (error) {
+      this.#options.onFailure(error as Error);
+      return error as Error;
+    }
+  }
+
+  /** Gives up a copy, commits, brings everything to the disk and lets go of it. */
   close(): void {
     this.#assertOpen();
     if (this.#uncommitted > 0) this.#commitNow();
     if (this.#layers.isDirty) this.#layers.checkpoint();
+    this.#options.copies?.giveUp();
     this.end();
     this.#options.onClosed();
   }
@@ -342,6 +341,7 @@ class DatabaseLife implements Database {
     this.#isOpen = false;
     this.#commitTimer?.cancel();
     this.#checkpointTimer?.cancel();
+    this.#options.copies?.end();
   }
 
   failNext(what: "transaction" | "commit"): void {

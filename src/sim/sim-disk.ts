@@ -14,6 +14,9 @@ const latencyMs = { sync: { min: 0.1, max: 1 }, allocate: { min: 1, max: 5 } };
 const sectorBytes = 512;
 /** A read that goes astray answers so many sectors from elsewhere at most. */
 const straySectorsMax = 8;
+/** So many flips hit the bytes of a file that were written last. */
+const newestShare = 0.3;
+const newestBytes = 2_048;
 /** How often to look for other bytes elsewhere before the fault waits for a better call. */
 const strayAttempts = 8;
 
@@ -66,6 +69,7 @@ export class SimDisk implements Disk, DiskFaults {
 
   open(name: string, options: { create: boolean }): DiskFile {
     const file = this.#disk.open(name, options);
+    const life = this.#life;
     return {
       size: () => file.size(),
       read: (offset, length) => {
@@ -78,7 +82,10 @@ export class SimDisk implements Disk, DiskFaults {
       sync: (done) => file.sync(done),
       syncNow: () => file.syncNow(),
       truncate: (length) => file.truncate(length),
-      close: () => file.close(),
+      // Whoever is unwound at a crash point may still let go of what died with its process.
+      close: () => {
+        if (life === this.#life) file.close();
+      },
     };
   }
 
@@ -96,6 +103,10 @@ export class SimDisk implements Disk, DiskFaults {
 
   remove(name: string): void {
     this.#disk.remove(name);
+  }
+
+  rename(from: string, to: string): void {
+    this.#disk.rename(from, to);
   }
 
   syncFolder(folder: string): void {
@@ -175,21 +186,22 @@ export class SimDisk implements Disk, DiskFaults {
     this.#strayRead = true;
   }
 
-  /** Does nothing where no file holds a byte. */
-  flipBit(): void {
-    const name = this.#drawFile();
-    if (name === undefined) return;
+  flipBit(of = ""): boolean {
+    const name = this.#drawFile(of);
+    if (name === undefined) return false;
     const offset = this.#drawOffset(this.#disk.cachedBytes(name));
     this.#disk.flipBit(name, { offset, bit: this.#random.nextInteger(0, 8) });
     this.#onDamage({ kind: "flippedBit", file: name, offset });
+    return true;
   }
 
   /**
    * Half of the time each file is as likely, so that the small ones with the vote and the identity
    * are hit; else each byte.
    */
-  #drawFile(): string | undefined {
+  #drawFile(of: string): string | undefined {
     const files = this.names()
+      .filter((name) => name.startsWith(of))
       .map((name) => ({ name, size: this.#disk.sizeOf(name) }))
       .filter(({ size }) => size > 0);
     if (files.length === 0) return undefined;
@@ -213,7 +225,9 @@ export class SimDisk implements Disk, DiskFaults {
     let used = 0;
     for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0) used += 1;
     if (used === 0) return from;
-    let left = this.#random.nextInteger(0, used);
+    // What was written last matters most, and is the least part of a long file.
+    const isNew = this.#random.nextBoolean(newestShare);
+    let left = this.#random.nextInteger(isNew ? Math.max(0, used - newestBytes) : 0, used);
     let at = 0;
     // The used byte with as many used ones before it as were drawn.
     while (bytes[at] === 0 || left-- > 0) at += 1;

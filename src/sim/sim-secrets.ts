@@ -1,5 +1,6 @@
 // Hashes and signatures that repeat and cost nothing, in place of argon2 and JWT: they have the
 // form of the real ones and tell right from wrong, and no more is asked of them in a simulator.
+import { createHmac } from "node:crypto";
 import type { Secrets } from "../gateways/index.ts";
 
 function phcString(password: string): string {
@@ -22,4 +23,6 @@ export const simSecrets: Secrets = {
     if (signature !== signatureOf(key)) return undefined;
     return JSON.parse(Buffer.from(payload, "base64url").toString());
   },
+  // The real one: it works on this thread and repeats.
+  mac: (key, content) => createHmac("sha256", key).update(content).digest(),
 };

@@ -4,9 +4,15 @@
 // of them never does. Not here: which server is struck and when (faults.ts), what people do
 // (draw-workload.ts).
 import { Random } from "../base/random.ts";
-import type { ReplicaTimings } from "../replica/index.ts";
+import type { ReplicaSizes, ReplicaTimings } from "../replica/index.ts";
 import { drawByFactor, drawByShare, drawExponential, drawOne, drawSign } from "./chance.ts";
-import { destroyingKinds, type FaultKind, faultKinds, kindsAmongServers } from "./fault-kind.ts";
+import {
+  destroyingKinds,
+  type FaultKind,
+  faultKinds,
+  kindsAmongServers,
+  kindsOfIslands,
+} from "./fault-kind.ts";
 
 /** How fast the servers count. */
 export type Pace = "fast" | "medium" | "slow";
@@ -39,6 +45,8 @@ export interface Swarm {
   readonly simulatedMs: number;
   /** Bytes of one segment of the log, a multiple of 4096. */
   readonly segmentBytes: number;
+  /** Growth of the log until snapshots are taken, and how much of it stays behind them. */
+  readonly sizes: ReplicaSizes;
   /** Times the usual load of clients. */
   readonly intensity: number;
   /** About how many operations the clients do in the whole run at most. */
@@ -96,6 +104,9 @@ const paces: Readonly<
   },
 };
 
+/** A majority is taken away once in so many election time-outs at most. */
+const islandWaitElections = 40;
+
 const heartbeatTicks = 5;
 const electionTicksMin = 30;
 const electionTicksMax = 60;
@@ -123,6 +134,7 @@ export function drawSwarm(random: Random, fixed: Partial<Swarm> = {}): Swarm {
     waits: new Random(random.nextUint32()),
     strengths: new Random(random.nextUint32()),
     weather: new Random(random.nextUint32()),
+    sizes: new Random(random.nextUint32()),
   };
   const servers = fixed.servers ?? drawSize(parts.size);
   const pace = fixed.pace ?? drawPace(parts.pace);
@@ -137,6 +149,7 @@ export function drawSwarm(random: Random, fixed: Partial<Swarm> = {}): Swarm {
     timings,
     simulatedMs: lengthMs,
     segmentBytes: drawSegmentBytes(parts.length),
+    sizes: drawSizes(parts.sizes),
     intensity: rounded(drawByFactor(parts.length, intensity)),
     operationsMax: Math.round(drawByFactor(parts.length, { min: 200, max: 6_000 })),
     ...drawClocks(parts.clocks, servers),
@@ -173,12 +186,22 @@ function drawTimings(random: Random, pace: Pace): ReplicaTimings {
     liveTimeoutMs: scaled(0.35, 2),
     proposalTimeoutMs: scaled(4, 17),
     acks: random.nextBoolean(0.7) ? "live" : "majority",
+    survival: random.nextBoolean(0.6) ? "island" : "quorum",
+    islandAfterMs: scaled(1.2, 5),
   };
 }
 
 function drawSegmentBytes(random: Random): number {
   const range = { min: simulatedSegmentBytesMin, max: segmentBytesMax };
   return Math.floor(drawByFactor(random, range) / segmentBytesStep) * segmentBytesStep;
+}
+
+/** In most runs snapshots are taken all the time, and the log is cut right behind them in some. */
+function drawSizes(random: Random): ReplicaSizes {
+  if (random.nextBoolean(0.2)) return { checkpointBytes: 64 * 1024 * 1024, logKeepBytes: 16e6 };
+  const checkpointBytes = Math.round(drawByFactor(random, { min: 2 * 1024, max: 512 * 1024 }));
+  const logKeepBytes = Math.round(drawByFactor(random, { min: 256, max: 256 * 1024 }));
+  return { checkpointBytes, logKeepBytes: random.nextBoolean(0.3) ? 0 : logKeepBytes };
 }
 
 /** Half of all clusters have right clocks; of the others' clocks some are off by up to a day. */
@@ -229,7 +252,9 @@ function drawWaits(
   const waits: Partial<Record<FaultKind, number>> = {};
   for (const { kind, weight, seldomMs } of present) {
     const waitMs = (togetherMs * sum) / weight;
-    waits[kind] = Math.round(destroyingKinds.includes(kind) ? Math.max(waitMs, seldomMs) : waitMs);
+    const isSeldom = destroyingKinds.includes(kind);
+    const islandMs = kindsOfIslands.includes(kind) ? islandWaitElections * run.electionMs : 0;
+    waits[kind] = Math.round(Math.max(waitMs, isSeldom ? seldomMs : islandMs));
   }
   return waits;
 }

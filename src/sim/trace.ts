@@ -3,7 +3,7 @@
 import { assertNever } from "../base/assert.ts";
 import { toHex } from "../base/bytes.ts";
 import type { PeerMessage } from "../raft/index.ts";
-import type { ClusterEvent, ServerId } from "./cluster-event.ts";
+import type { ClusterEvent, IdentityFacts, ServerId } from "./cluster-event.ts";
 import type { HistoryRecord } from "./history.ts";
 
 /** What the trace knows of a server; the columns before the event. */
@@ -100,11 +100,28 @@ function note(standing: Standing, event: ClusterEvent): void {
 function describe(event: ClusterEvent): string {
   switch (event.kind) {
     case "started":
-      return `life ${event.life}, vote for ${event.hardState.votedFor}`;
+      return `life ${event.life}, vote for ${event.hardState.votedFor}, ${describeFolder(event)}`;
+    case "identitySaved":
+      return describeFolder(event);
+    case "checkpoint":
+      return `at ${event.index}`;
+    case "snapshotTaken":
+    case "snapshotFetched":
+      return `of entry ${event.index}, ${toHex(event.digest.subarray(0, 8))}`;
+    case "stateInstalled":
+      return `of entry ${event.index}, ${event.digest.slice(0, 16)}`;
+    case "stateDamaged":
+      return event.by;
     case "refusedToStart":
       return event.reason;
     case "died":
       return event.how;
+    case "mended":
+      return event.finding;
+    case "startedAnew":
+      return event.reason;
+    case "compacted":
+      return `up to ${event.index}`;
     case "diskReplaced":
       return event.by;
     case "roleChanged":
@@ -133,13 +150,69 @@ function describe(event: ClusterEvent): string {
       return `read ${event.readId} ${event.reached ? "at" : "not served at"} ${event.position}`;
     case "crashPoint":
       return `${event.point}${event.struck ? " strikes" : ""}`;
+    case "peerConnected":
+    case "peerDisconnected":
+    case "islandRecovered":
+    case "islandDurable":
+    case "islandMode":
+    case "heldAnswered":
+    case "notHeldAnswered":
+      return describeIsland(event);
+    case "islandErased":
     case "paused":
     case "resumed":
     case "diskDamaged":
+    case "machineAdded":
       return "";
     default:
       return assertNever(event, "event");
   }
+}
+
+type IslandEvent = Extract<
+  ClusterEvent,
+  {
+    kind:
+      | "peerConnected"
+      | "peerDisconnected"
+      | "islandRecovered"
+      | "islandDurable"
+      | "islandMode"
+      | "heldAnswered"
+      | "notHeldAnswered";
+  }
+>;
+
+function describeIsland(event: IslandEvent): string {
+  switch (event.kind) {
+    case "peerConnected":
+    case "peerDisconnected":
+      return `server ${event.peer}`;
+    case "islandRecovered":
+    case "islandDurable":
+      return `${event.items.length} items`;
+    case "islandMode":
+      return event.open ? `open with ${event.servers}` : "closed";
+    case "heldAnswered":
+      return `held on ${event.disks} disks`;
+    case "notHeldAnswered":
+      return event.outcome.kind === "accepted"
+        ? "accepted before"
+        : `refused ${event.outcome.code}`;
+  }
+}
+
+function describeFolder(folder: IdentityFacts & { readonly baseIndex?: number }): string {
+  const { birth, joinedIndex, abstains, isFormed, logEpoch, baseIndex } = folder;
+  const words = [
+    `folder ${birth.slice(0, 8)}`,
+    ...(isFormed ? [] : ["in no cluster"]),
+    ...(joinedIndex > 0 ? [`joined at ${joinedIndex}`] : []),
+    ...(logEpoch > 0 ? [`log epoch ${logEpoch}`] : []),
+    ...(abstains ? ["abstains"] : []),
+    ...(baseIndex === undefined || baseIndex === 0 ? [] : [`log after ${baseIndex}`]),
+  ];
+  return words.join(", ");
 }
 
 function describeAnswer(event: Extract<ClusterEvent, { kind: "answered" }>): string {

@@ -8,6 +8,7 @@ import {
   RejectedSchema,
   RejectionCode,
   type WriteReceipt,
+  WriteStatus,
 } from "../proto/gen/chat/v1/api_pb.js";
 import type { GivenCommand } from "./given-commands.ts";
 import { type Failure, failureOfAttempt } from "./operation-result.ts";
@@ -22,6 +23,9 @@ export interface CallTarget {
 
 /** What an accepted command answered. */
 export type GivenAnswer = Receipt & { readonly roomId?: number; readonly number?: number };
+
+/** An island holds the message: nobody knows yet what it comes to. */
+export type GivenHeld = Failure & { readonly heldDisks: number };
 
 /** A new account under an id of the caller's own choice. */
 export interface NewAccount {
@@ -46,8 +50,8 @@ export class UnaryCalls {
   }
 
   /** Gives a command under its id. */
-  give(target: CallTarget, given: GivenCommand): Promise<GivenAnswer | Failure> {
-    return this.#attempt(target, (chat, call) => ask(chat, call, given));
+  give(target: CallTarget, given: GivenCommand): Promise<GivenAnswer | GivenHeld | Failure> {
+    return this.#attempt<GivenAnswer | GivenHeld>(target, (chat, call) => ask(chat, call, given));
   }
 
   /** Makes an account. */
@@ -86,13 +90,20 @@ export class UnaryCalls {
 
 type ChatClient = ReturnType<typeof createClient<typeof ChatService>>;
 
-async function ask(chat: ChatClient, call: CallOptions, given: GivenCommand): Promise<GivenAnswer> {
+async function ask(
+  chat: ChatClient,
+  call: CallOptions,
+  given: GivenCommand,
+): Promise<GivenAnswer | GivenHeld> {
   const commandId = toBytes(given.commandId);
   switch (given.command) {
     case "sendMessage": {
       const { body } = given;
       const request = { commandId, room: toRoomRef(given.room), body };
       const { receipt, roomId, number } = await chat.sendMessage(request, call);
+      if (receipt?.status === WriteStatus.HELD) {
+        return { result: "unknown", code: "HELD", heldDisks: receipt.disks };
+      }
       return { ...toReceipt(receipt, given.commandId), roomId, number };
     }
     case "createRoom": {

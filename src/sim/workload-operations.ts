@@ -4,8 +4,11 @@
 import type { Command } from "../proto/gen/chat/v1/command_pb.js";
 import type { OperationName } from "./history.ts";
 
-/** The commands of the state machine, as proto/chat/v1/command.proto names them. */
-export type CommandCase = Exclude<Command["body"]["case"], undefined>;
+/**
+ * The commands of the state machine, as proto/chat/v1/command.proto names them; but for MergeHeld,
+ * which carries one of them: servers give it when an island has healed.
+ */
+export type CommandCase = Exclude<Command["body"]["case"], undefined | "mergeHeld">;
 
 /** The operations that produce each command; none where no client can give it. */
 export const operationsByCommand: Readonly<Record<CommandCase, readonly OperationName[]>> = {

@@ -11,7 +11,9 @@ import { CommandSchema } from "../proto/gen/chat/v1/command_pb.js";
 import { StatusResponseSchema } from "../proto/gen/cluster/v1/admin_pb.js";
 import type {
   AppliedCommand,
+  IslandService,
   ProposalAnswer,
+  ReplicaAdmin,
   ReplicaService,
   WaitAnswer,
 } from "../replica/index.ts";
@@ -30,6 +32,22 @@ type Applied = readonly AppliedCommand<ChatOutcome, ChatEvent>[];
 
 const clientAddressOf = (id: number) => `http://server-${id}:4801`;
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** A cluster that always agrees is never on an island. */
+const noIsland: IslandService = {
+  islandState: () => ({ open: false, servers: 0 }),
+  heldItems: () => [],
+  subscribeIsland: () => () => {},
+};
+
+/** The workload has no operators. */
+const noAdmin: ReplicaAdmin = {
+  changeMembers: (_change, done) => done({ kind: "refused", reason: "not here" }),
+  transferLeadership: (_target, done) => done({ kind: "refused", reason: "not here" }),
+  takeCheckpoint: (done) => done({ kind: "unavailable", message: "not here" }),
+  clusterFacts: () => undefined,
+  clusterTimeMs: () => 0,
+};
 
 /** How badly the cluster treats its clients. */
 export interface Weather {
@@ -129,7 +147,8 @@ export class TestWorld {
       const { chat } = this;
       const { replayEventsMax } = weather;
       const limits = replayEventsMax === undefined ? {} : { replayEventsTotalMax: replayEventsMax };
-      const options = { replica, chat, clock, logger: silent, randomBytes, secrets, limits };
+      const parts = { replica, admin: noAdmin, island: noIsland, chat, clock, logger: silent };
+      const options = { ...parts, randomBytes, secrets, limits };
       this.network.serve(id, life, createInProcessGateway(options));
     }
     const tokenKey = new Uint8Array(32).fill(7);
@@ -219,7 +238,8 @@ export class TestWorld {
     const [first] = applied;
     if (first === undefined) throw new Error("nothing was applied");
     const { case: kind } = fromBinary(CommandSchema, encoded).body;
-    if (kind !== undefined && first.outcome.kind === "accepted" && !first.outcome.repeated) {
+    if (kind === undefined || kind === "mergeHeld") throw new Error("no client can give this");
+    if (first.outcome.kind === "accepted" && !first.outcome.repeated) {
       this.accepted.set(kind, (this.accepted.get(kind) ?? 0) + 1);
     }
     for (const listener of [...this.listeners]) listener(applied);

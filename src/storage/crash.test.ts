@@ -11,8 +11,15 @@ import {
   TwinStore,
   VoteStore,
 } from "./index.ts";
+import {
+  LogModel,
+  lastIndexOf,
+  randomCompaction,
+  randomEntries,
+  randomRestart,
+  stateOf,
+} from "./log-model.test-support.ts";
 import { flipBit, makeEntry, readAll } from "./storage.contract.ts";
-import type { Entry } from "./types.ts";
 
 /** Callbacks of the disk, run by the test one at a time. */
 class ManualSchedule {
@@ -25,85 +32,6 @@ class ManualSchedule {
   runAll(): void {
     while (this.pending.length > 0) this.pending.shift()!();
   }
-}
-
-/**
- * What the log should be: all entries ever appended, in order, and how many of them are known to be
- * durable.
- */
-class LogModel {
-  /** The log as it was found at the last start. */
-  #base: Entry[] = [];
-  /** What was appended since, and the log with all of it. */
-  #appended: Entry[] = [];
-  #now: Entry[] = [];
-  #durableCount = 0;
-  durableEver = 0;
-
-  now(): readonly Entry[] {
-    return this.#now;
-  }
-
-  append(entries: readonly Entry[]): number {
-    for (const entry of entries) apply(this.#now, entry);
-    this.#appended.push(...entries);
-    return this.#appended.length;
-  }
-
-  noteDurable(count: number): void {
-    expect(count, "callbacks keep their order").toBeGreaterThanOrEqual(this.#durableCount);
-    this.durableEver += count - this.#durableCount;
-    this.#durableCount = count;
-  }
-
-  /**
-   * Checks what a start found: the log after some prefix of the appends, no shorter than the
-   * durable one.
-   */
-  restart(found: readonly Entry[]): void {
-    const log = this.#base;
-    let known = false;
-    for (let count = 0; count <= this.#appended.length && !known; count++) {
-      if (count > 0) apply(log, this.#appended[count - 1]!);
-      known = count >= this.#durableCount && sameLog(log, found);
-    }
-    if (!known) expect(found, "no prefix of what was appended").toEqual(this.#now);
-    this.#base = [...found];
-    this.#now = [...found];
-    this.#appended = [];
-    this.#durableCount = 0;
-  }
-}
-
-function apply(log: Entry[], entry: Entry): void {
-  log.length = entry.index - 1;
-  log.push(entry);
-}
-
-function sameLog(a: readonly Entry[], b: readonly Entry[]): boolean {
-  if (a.length !== b.length) return false;
-  return a.every((entry, at) => {
-    const other = b[at]!;
-    if (entry === other) return true;
-    if (entry.term !== other.term || entry.kind !== other.kind) return false;
-    return Buffer.compare(entry.payload, other.payload) === 0;
-  });
-}
-
-/** Some entries that fit behind `log`, in one append of four cutting it first. */
-function randomEntries(random: Random, log: readonly Entry[]): Entry[] {
-  const cut = random.nextBoolean(0.25) && log.length > 0;
-  let index = cut ? log.length - random.nextInteger(0, Math.min(8, log.length)) : log.length + 1;
-  let term = Math.max(log.at(-1)?.term ?? 1, 1) + (cut ? 1 : random.nextInteger(0, 2));
-  const entries: Entry[] = [];
-  for (let count = random.nextInteger(1, 5); count > 0; count--) {
-    const bytes = random.nextBoolean(0.2) ? random.nextInteger(0, 2500) : random.nextInteger(0, 90);
-    const entry = makeEntry(index, term, bytes);
-    entries.push(random.nextBoolean(0.1) ? { ...entry, payload: new Uint8Array(bytes) } : entry);
-    index += 1;
-    term += random.nextBoolean(0.1) ? 1 : 0;
-  }
-  return entries;
 }
 
 /**
@@ -125,16 +53,29 @@ function live(world: {
       disk.failNext(random.nextBoolean(0.5) ? "sync" : "write", "EIO");
     }
     if (random.nextBoolean(0.5)) {
-      const entries = randomEntries(random, model.now());
-      const count = model.append(entries);
-      log.append(entries, (error) => {
+      let count = 0;
+      const done = (error?: Error) => {
         if (error === undefined) {
           expect(failed, "nothing is durable after a failure").toBe(false);
           model.noteDurable(count);
         } else {
           failed = true;
         }
-      });
+      };
+      const kind = random.nextInteger(0, 20);
+      if (kind < 3) {
+        const change = randomCompaction(random, model.now());
+        count = model.change([change]);
+        log.compact(change.base, done);
+      } else if (kind === 3) {
+        const change = randomRestart(random, model.now());
+        count = model.change([change]);
+        log.restart(change.base, done);
+      } else {
+        const entries = randomEntries(random, model.now());
+        count = model.change(entries.map((entry) => ({ kind: "entry", entry })));
+        log.append(entries, done);
+      }
     } else {
       schedule.pending.shift()?.();
     }
@@ -145,7 +86,9 @@ function live(world: {
       });
       expect(last?.message, "a failure is final").toContain("EIO");
     } else {
-      expect(log.lastIndex()).toBe(model.now().length);
+      expect(log.lastIndex()).toBe(lastIndexOf(model.now()));
+      expect(log.firstIndex()).toBe(model.now().base.index + 1);
+      expect(log.durableIndex()).toBeLessThanOrEqual(log.lastIndex());
     }
   }
   return failed;
@@ -166,20 +109,21 @@ describe("the log across crashes", () => {
         while (random.nextBoolean(0.2)) {
           disk.losePowerAfter(random.nextInteger(0, 4));
           try {
-            model.restart(readAll(openLogStore(disk, options)));
+            model.restart(stateOf(openLogStore(disk, options)));
           } catch (error) {
             if (!(error instanceof PowerLossError)) throw error;
           }
           disk.losePower();
         }
         const log = openLogStore(disk, options);
-        model.restart(readAll(log));
+        model.restart(stateOf(log));
         expect(log.durableIndex()).toBe(log.lastIndex());
         live({ random, disk, schedule, model, log });
         if (random.nextBoolean(0.3)) disk.killProcess();
         else disk.losePower();
       }
       expect(model.durableEver).toBeGreaterThan(100);
+      expect(disk.exists("log/0000000000000001.seg"), "compaction gives files back").toBe(false);
     },
   );
 

@@ -29,7 +29,7 @@ export class EntryCache {
       this.#bytes -= sizeOf(newest);
       newest = this.#entries.at(-1);
     }
-    if (this.#entries.length === this.#head) this.#clear();
+    if (this.#entries.length === this.#head) this.clear();
     else assert(newest!.index + 1 === entry.index, "a gap in the entry cache");
     this.#entries.push(entry);
     this.#bytes += sizeOf(entry);
@@ -44,12 +44,24 @@ export class EntryCache {
       this.#head += 1;
       this.#bytes -= sizeOf(oldest);
     }
-    if (this.#head === this.#entries.length) this.#clear();
-    // Moving the rest down costs as much as what was forgotten since the last time.
-    if (this.#head > 1024 && this.#head * 2 > this.#entries.length) {
-      this.#entries.splice(0, this.#head);
-      this.#head = 0;
+    this.#tidy();
+  }
+
+  /** Forgets the entries up to this one. */
+  cutFront(index: LogIndex): void {
+    while (this.#head < this.#entries.length && this.#entries[this.#head]!.index <= index) {
+      this.#bytes -= sizeOf(this.#entries[this.#head]!);
+      this.#entries[this.#head] = undefined;
+      this.#head += 1;
     }
+    this.#tidy();
+  }
+
+  /** Forgets all. */
+  clear(): void {
+    this.#entries = [];
+    this.#head = 0;
+    this.#bytes = 0;
   }
 
   get(index: LogIndex): Entry | undefined {
@@ -62,10 +74,13 @@ export class EntryCache {
     return this.#bytes;
   }
 
-  #clear(): void {
-    this.#entries = [];
-    this.#head = 0;
-    this.#bytes = 0;
+  #tidy(): void {
+    if (this.#head === this.#entries.length) this.clear();
+    // Moving the rest down costs as much as what was forgotten since the last time.
+    if (this.#head > 1024 && this.#head * 2 > this.#entries.length) {
+      this.#entries.splice(0, this.#head);
+      this.#head = 0;
+    }
   }
 }
 

@@ -13,7 +13,7 @@ export interface Location {
   readonly payloadBytes: number;
 }
 
-/** The log's outline: from its beginning, which may be a snapshot's last entry, to its end. */
+/** The log's outline: from its base, the entry before its first one, to its end. */
 export class EntryTable {
   /** The entry before the first: 0 in a log that was never cut at the front. */
   #baseIndex: LogIndex = 0;
@@ -41,6 +41,10 @@ export class EntryTable {
 
   lastIndex(): LogIndex {
     return this.#lastIndex;
+  }
+
+  baseIndex(): LogIndex {
+    return this.#baseIndex;
   }
 
   /** The term from firstIndex() - 1 to lastIndex(); undefined elsewhere. */
@@ -96,6 +100,62 @@ export class EntryTable {
     const segment = page?.[at] ?? 0;
     assert(page !== undefined && segment > 0, `entry ${index} has no place on disk`);
     return { segment, offset: page[at + 1]!, payloadBytes: page[at + 2]! };
+  }
+
+  /**
+   * The segment that the entry was last written to, 0 where it never was; for an entry that waits
+   * to be written, where one with its index was before it, or 0.
+   */
+  segmentOf(index: LogIndex): number {
+    const page = this.#pages.get(Math.floor(index / rowsPerPage));
+    return page?.[(index % rowsPerPage) * columns] ?? 0;
+  }
+
+  /** The log begins after this entry, one of its own or its base, from now on. */
+  cutFront(index: LogIndex, term: Term): void {
+    assert(index >= this.#baseIndex && index <= this.#lastIndex, "a base outside the log");
+    const firstPage = Math.floor((index + 1) / rowsPerPage);
+    for (let page = Math.floor(this.#baseIndex / rowsPerPage); page < firstPage; page++) {
+      this.#pages.delete(page);
+    }
+    let dead = 0;
+    while (dead < this.#runStarts.length && this.#runStarts[dead]! <= index) dead += 1;
+    // The run that holds `index` goes on behind it where the next one begins later.
+    const next = this.#runStarts[dead] ?? this.#lastIndex + 1;
+    if (dead > 0 && next > index + 1) {
+      dead -= 1;
+      this.#runStarts[dead] = index + 1;
+    }
+    this.#runStarts.splice(0, dead);
+    this.#runTerms.splice(0, dead);
+    this.#baseIndex = index;
+    this.#baseTerm = term;
+  }
+
+  /** Drops all entries after this one. */
+  cutBack(lastIndex: LogIndex): void {
+    assert(lastIndex >= this.#baseIndex, "a cut below the log");
+    if (lastIndex < this.#lastIndex) this.#cut(lastIndex + 1);
+  }
+
+  /** Forgets all; the log is empty and begins after this entry. */
+  restart(index: LogIndex, term: Term): void {
+    this.#baseIndex = index;
+    this.#baseTerm = term;
+    this.#lastIndex = index;
+    this.#pages.clear();
+    this.#runStarts = [];
+    this.#runTerms = [];
+  }
+
+  /** Counts entries up to this one as there without knowing them, as if of the last term. */
+  skipTo(index: LogIndex): void {
+    assert(index > this.#lastIndex, "nothing to skip");
+    if (this.#runStarts.length === 0) {
+      this.#runStarts.push(this.#lastIndex + 1);
+      this.#runTerms.push(this.#baseTerm);
+    }
+    this.#lastIndex = index;
   }
 
   #cut(from: LogIndex): void {

@@ -31,15 +31,17 @@ export interface DiskCopy {
  * it again.
  *
  * What a power failure leaves: every sector as it was last synced or as it was written since, each
- * by chance; every name that was made or removed without a folder sync, by chance. A failed sync
- * behaves as Linux does: the cache shows the new bytes and calls them clean, so that a later sync
- * succeeds without them, and a power failure takes them.
+ * by chance; every name that was made or removed without a folder sync, by chance, the two of a
+ * renaming together. A failed sync behaves as Linux does: the cache shows the new bytes and calls
+ * them clean, so that a later sync succeeds without them, and a power failure takes them.
  */
 export class FaultyDisk implements Disk {
   readonly #schedule: DiskSchedule;
   readonly #random: Random;
   #names = new Map<string, CachedFile>();
   #durableNames = new Map<string, CachedFile>();
+  /** Names that are durable together, since a rename changed them at once. */
+  #joined: Set<string>[] = [];
   /** Handles and callbacks of an earlier life are dead. */
   #life = 0;
   #failing = new Map<FaultyOperation, Error[]>();
@@ -87,13 +89,17 @@ export class FaultyDisk implements Disk {
    * what is there.
    */
   losePower(): void {
+    const fates = new Map<Set<string>, boolean>();
     for (const name of new Set([...this.#names.keys(), ...this.#durableNames.keys()])) {
-      const before = this.#durableNames.get(name);
-      const after = this.#names.get(name);
-      const left = before === after || this.#random.nextBoolean(0.5) ? after : before;
-      if (left === undefined) this.#durableNames.delete(name);
-      else this.#durableNames.set(name, left);
+      const isSynced = this.#durableNames.get(name) === this.#names.get(name);
+      const joined = this.#joined.find((names) => names.has(name));
+      if (isSynced && joined === undefined) continue;
+      const fate = joined === undefined ? undefined : fates.get(joined);
+      const isKept = fate ?? this.#random.nextBoolean(0.5);
+      if (joined !== undefined) fates.set(joined, isKept);
+      if (isKept) this.#makeDurable(name);
     }
+    this.#joined = [];
     this.#names = new Map(this.#durableNames);
     for (const file of this.#names.values()) file.tear(this.#random);
     this.killProcess();
@@ -136,6 +142,7 @@ export class FaultyDisk implements Disk {
    */
   restore(copy: DiskCopy): void {
     this.killProcess();
+    this.#joined = [];
     this.#names = forkAll(copy.files);
     this.#durableNames = new Map(this.#names);
   }
@@ -184,20 +191,41 @@ export class FaultyDisk implements Disk {
     assert(this.#names.delete(name), `${name} is not there`);
   }
 
+  rename(from: string, to: string): void {
+    this.#step();
+    this.#names.set(to, assertDefined(this.#names.get(from), from));
+    this.#names.delete(from);
+    const joined = new Set([from, to]);
+    this.#joined = this.#joined.filter((names) => {
+      if (!names.has(from) && !names.has(to)) return true;
+      for (const name of names) joined.add(name);
+      return false;
+    });
+    this.#joined.push(joined);
+  }
+
   syncFolder(folder: string): void {
     this.#step();
-    for (const name of listFolder(this.#durableNames.keys(), folder)) {
-      const path = folder === "" ? name : `${folder}/${name}`;
-      if (!this.#names.has(path)) this.#durableNames.delete(path);
-    }
-    for (const name of this.list(folder)) {
-      const path = folder === "" ? name : `${folder}/${name}`;
-      this.#durableNames.set(path, this.#names.get(path)!);
-    }
+    const names = new Set([
+      ...listPaths(this.#durableNames.keys(), folder),
+      ...listPaths(this.#names.keys(), folder),
+    ]);
+    this.#joined = this.#joined.filter((joined) => {
+      if (!Array.from(joined).some((name) => isIn(name, folder))) return true;
+      for (const name of joined) names.add(name);
+      return false;
+    });
+    for (const name of names) this.#makeDurable(name);
   }
 
   freeBytes(): number {
     return Number.MAX_SAFE_INTEGER;
+  }
+
+  #makeDurable(name: string): void {
+    const file = this.#names.get(name);
+    if (file === undefined) this.#durableNames.delete(name);
+    else this.#durableNames.set(name, file);
   }
 
   #open(file: CachedFile): DiskFile {
@@ -284,6 +312,14 @@ export class FaultyDisk implements Disk {
       if (life === this.#life) callback();
     }, operation);
   }
+}
+
+function isIn(name: string, folder: string): boolean {
+  return listFolder([name], folder).length > 0;
+}
+
+function listPaths(names: Iterable<string>, folder: string): string[] {
+  return Array.from(names).filter((name) => isIn(name, folder));
 }
 
 function forkAll(files: ReadonlyMap<string, CachedFile>): Map<string, CachedFile> {

@@ -4,25 +4,25 @@
 import { assert } from "../base/assert.ts";
 import type { DiskFile, Done } from "../io/disk.ts";
 import { batchBytesMax } from "./limits.ts";
-import { encodeRecord, type Place, recordBytes } from "./record.ts";
+import { encodeRecord, nextEra, type Place, type RecordContent, recordBytes } from "./record.ts";
 import type { Segments } from "./segments.ts";
-import type { Entry, LogIndex } from "./types.ts";
 
 /** What the journal tells its owner. */
 export interface JournalListener {
-  /** The entry can be read at this place from now on. Called before the sync begins. */
-  written(entry: Entry, place: Place): void;
+  /** The record can be read at this place from now on. Called before the sync begins. */
+  written(content: RecordContent, place: Place): void;
   /**
-   * All entries handed over up to and including `last` are durable; called before the next batch is
-   * written.
+   * All records handed over up to and including `last` are durable, which is all that were written;
+   * called before the next batch is written. What it throws ends the journal.
    */
-  durable(last: Entry): void;
+  durable(last: RecordContent): void;
 }
 
 /** Where a journal goes on. */
 export interface JournalStart {
   readonly end: Place | undefined;
   readonly lastSequence: number;
+  readonly era: number;
 }
 
 /** What waits for a sequence to be durable. */
@@ -41,7 +41,9 @@ export class Journal {
   #file: DiskFile | undefined;
   #segmentBytes = 0;
   /** Not written yet, in order. The first one will have #writtenSequence + 1. */
-  #queue: Entry[] = [];
+  #queue: RecordContent[] = [];
+  /** Of the last record written. */
+  #era: number;
   #writtenSequence: number;
   #durableSequence: number;
   #syncing = false;
@@ -59,6 +61,7 @@ export class Journal {
     if (start.end !== undefined) this.#openSegment(start.end.segment);
     this.#writtenSequence = start.lastSequence;
     this.#durableSequence = start.lastSequence;
+    this.#era = start.era;
     this.#makeSpare();
   }
 
@@ -67,26 +70,29 @@ export class Journal {
     return this.#failure;
   }
 
-  /** The lowest index among the entries that are not written yet; Infinity where there is none. */
-  unwrittenFrom(): LogIndex {
-    let lowest = Number.POSITIVE_INFINITY;
-    for (const entry of this.#queue) lowest = Math.min(lowest, entry.index);
-    return lowest;
+  /** What is not written yet, in order. */
+  unwritten(): readonly RecordContent[] {
+    return this.#queue;
+  }
+
+  /** The segment that is written to; 0 before there is one. */
+  segment(): number {
+    return this.#end?.segment ?? 0;
   }
 
   /**
-   * Hands entries over; `done` is called when they and all before them are durable, in the order of
+   * Hands records over; `done` is called when they and all before them are durable, in the order of
    * the calls, from a callback of the disk. Only where nothing is under way and there is nothing to
    * write, or after a failure, it is called before this returns. Written at once unless a sync is
    * in flight.
    */
-  append(entries: readonly Entry[], done: Done): void {
+  append(contents: readonly RecordContent[], done: Done): void {
     assert(!this.#closed, "a closed log is used");
     if (this.#failure !== undefined) {
       done(this.#failure);
       return;
     }
-    for (const entry of entries) this.#queue.push(entry);
+    for (const content of contents) this.#queue.push(content);
     const sequence = this.#writtenSequence + this.#queue.length;
     if (sequence === this.#durableSequence) {
       done();
@@ -119,20 +125,20 @@ export class Journal {
       const file = this.#file!;
       file.write(place.offset, this.#batch.subarray(0, length));
       let offset = place.offset;
-      for (const entry of taken) {
-        this.#listener.written(entry, { segment: place.segment, offset });
-        offset += recordBytes(entry.payload.length);
+      for (const content of taken) {
+        this.#listener.written(content, { segment: place.segment, offset });
+        offset += recordBytes(content.payload.length);
       }
       this.#writtenSequence += taken.length;
       this.#end = { segment: place.segment, offset };
       this.#syncing = true;
       file.sync((error) => this.#handleSynced(taken.at(-1)!, error));
     } catch (error) {
-      this.#failure = error instanceof Error ? error : new Error(String(error));
+      this.#failure = asError(error);
     }
   }
 
-  #handleSynced(last: Entry, error: Error | undefined): void {
+  #handleSynced(last: RecordContent, error: Error | undefined): void {
     if (this.#closed) return;
     this.#syncing = false;
     if (error !== undefined) {
@@ -141,7 +147,11 @@ export class Journal {
       return;
     }
     this.#durableSequence = this.#writtenSequence;
-    this.#listener.durable(last);
+    try {
+      this.#listener.durable(last);
+    } catch (thrown) {
+      this.#failure = asError(thrown);
+    }
     const ready = this.#takeWaiters();
     // The disk goes on while the callbacks run; what they append joins the batch after.
     this.#writeBatch();
@@ -214,21 +224,27 @@ export class Journal {
     return count;
   }
 
-  #encodeBatch(entries: readonly Entry[], place: Place): number {
+  #encodeBatch(contents: readonly RecordContent[], place: Place): number {
     let length = 0;
-    for (const entry of entries) length += recordBytes(entry.payload.length);
+    for (const { payload } of contents) length += recordBytes(payload.length);
     if (length > this.#batch.length) {
       this.#batch = new Uint8Array(2 ** Math.ceil(Math.log2(length)));
       this.#batchView = new DataView(this.#batch.buffer);
     }
     let at = 0;
     let sequence = this.#writtenSequence;
-    for (const entry of entries) {
+    const durableSequence = this.#durableSequence;
+    for (const content of contents) {
       sequence += 1;
-      const record = { sequence, durableSequence: this.#durableSequence, entry };
+      this.#era = nextEra(this.#era, content.kind);
+      const record = { sequence, durableSequence, era: this.#era, content };
       const target = { bytes: this.#batch, view: this.#batchView, at };
       at += encodeRecord(record, target, { segment: place.segment, offset: place.offset + at });
     }
     return length;
   }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -32,3 +32,17 @@ export const sectorBytes = 512;
 export const voteSlotBytes = 4096;
 /** Bytes of one of the identity's two slots. */
 export const identitySlotBytes = 64 * 1024;
+/** Copies of damaged segments that are kept at most. */
+export const damagedFilesMax = 8;
+/** A snapshot has one checksum for so many bytes, 0.2 ms of work each. */
+export const snapshotPieceBytes = 256 * 1024;
+/** Complete snapshots that are kept: the newest one, and one that somebody may still be reading. */
+export const snapshotsKept = 2;
+/** A snapshot that is being fetched is synced whenever so many bytes have come. */
+export const incomingSyncBytes = 4 * 1024 * 1024;
+/** Payload of one item of the island log. */
+export const islandItemBytesMax = 2 * 1024 * 1024;
+/** Bytes of the whole island log; what would not fit is refused. */
+export const islandLogBytesMax = 256 * 1024 * 1024;
+/** Copies of damaged island logs that are kept at most. */
+export const damagedIslandsMax = 4;

@@ -118,6 +118,11 @@ export class MemoryDisk implements Disk {
     this.#files.delete(name);
   }
 
+  rename(from: string, to: string): void {
+    this.#files.set(to, assertDefined(this.#files.get(from), from));
+    this.#files.delete(from);
+  }
+
   syncFolder(): void {}
 
   freeBytes(): number {

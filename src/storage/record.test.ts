@@ -25,7 +25,7 @@ function slowCrc32c(bytes: Uint8Array): number {
 }
 
 function encode(record: JournalRecord, place: Place): Uint8Array {
-  const bytes = new Uint8Array(recordBytes(record.entry.payload.length));
+  const bytes = new Uint8Array(recordBytes(record.content.payload.length));
   encodeRecord(record, { bytes, view: new DataView(bytes.buffer), at: 0 }, place);
   return bytes;
 }
@@ -52,17 +52,22 @@ describe("CRC-32C", () => {
 
 describe("a record", () => {
   const place = { segment: 7, offset: 4096 };
-  const record = { sequence: 2 ** 40 + 5, durableSequence: 2 ** 40, entry: makeEntry(9, 3, 33) };
+  const record = {
+    sequence: 2 ** 40 + 5,
+    durableSequence: 2 ** 40,
+    era: 255,
+    content: makeEntry(9, 3, 33),
+  };
 
   it("comes back as it was, with numbers up to 2^53", () => {
     const entries = [0, 1, 7, 8, 9, 1000].map((bytes) => makeEntry(2 ** 53 - 1, 2 ** 45, bytes));
     for (const entry of entries) {
-      const bytes = encode({ ...record, entry }, place);
+      const bytes = encode({ ...record, content: entry }, place);
       expect(bytes.length % 8).toBe(0);
       expect(bytes.at(-1)).toBe(0xff);
       expect(decodeRecord(bytes, 0, place)).toEqual({
         kind: "record",
-        record: { ...record, entry },
+        record: { ...record, content: entry },
         bytes: bytes.length,
       });
     }
@@ -86,6 +91,24 @@ describe("a record", () => {
     expect(decodeRecord(bytes.subarray(0, recordHeaderBytes - 1), 0, place).kind).toBe("noRecord");
   });
 
+  it("says what it was where only its payload has changed, and nothing else", () => {
+    const bytes = encode(record, place);
+    const { index, term, kind } = record.content;
+    const { sequence, durableSequence, era } = record;
+    const header = { sequence, durableSequence, era, index, term, kind };
+    for (let offset = 8; offset < bytes.length; offset++) {
+      bytes[offset]! ^= 0x10;
+      const decoded = decodeRecord(bytes, 0, place);
+      const isInHeader = offset >= 12 && offset < recordHeaderBytes;
+      expect(decoded).toEqual({
+        kind: "broken",
+        bytes: bytes.length,
+        header: isInHeader ? undefined : header,
+      });
+      bytes[offset]! ^= 0x10;
+    }
+  });
+
   it("of a later format is refused, not cut", () => {
     const bytes = encode(record, place);
     bytes[13] = 2;
@@ -97,7 +120,7 @@ describe("a record", () => {
 
   it("has no sector's share of zeros wherever a sector boundary cuts it", () => {
     for (let offset = 0; offset < 512; offset += 8) {
-      const small = { ...record, sequence: 1, durableSequence: 0, entry: makeEntry(1, 1, 0) };
+      const small = { ...record, sequence: 1, durableSequence: 0, content: makeEntry(1, 1, 0) };
       const sectors = new Uint8Array(1024);
       sectors.set(encode(small, { segment: 1, offset }), offset);
       expect(hasUnwrittenSector(sectors, offset, offset + recordBytes(0))).toBe(false);

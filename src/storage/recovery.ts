@@ -1,10 +1,12 @@
-// Reads a journal at start-up: rebuilds the log's outline, cuts off what a crash tore, refuses
-// damage, and makes sure that what it found is really on the disk. Not here: anything after the
-// start.
+// Reads a journal at start-up: finds its records, tells what a crash tore from what is damaged, and
+// makes sure that what it found is really on the disk. Not here: what the records mean (replay.ts)
+// and anything after the start.
 import { DamageError } from "./damage-error.ts";
-import { EntryTable } from "./entry-table.ts";
 import { readBytesMax } from "./limits.ts";
+import type { LogFinding } from "./log-damage.ts";
 import {
+  type Decoded,
+  decodeHeader,
   decodeRecord,
   isRecordStart,
   type JournalRecord,
@@ -12,18 +14,26 @@ import {
   recordBytes,
   recordHeaderBytes,
 } from "./record.ts";
+import { Replay } from "./replay.ts";
 import { endOfNonZero, firstNonZero, hasUnwrittenSector, isZero } from "./sectors.ts";
 import type { Segments } from "./segments.ts";
 
 /** What a journal holds. */
 export interface Recovered {
-  readonly table: EntryTable;
+  readonly replay: Replay;
   /** Where the next record goes; undefined in an empty folder. */
   readonly end: { readonly segment: number; readonly offset: number } | undefined;
-  /** Sequence of the last record, 0 where there is none. All up to it are durable. */
-  readonly lastSequence: number;
-  /** Bytes of all records, dead ones included. */
-  readonly recordBytes: number;
+  /** Bytes of records by segment, dead ones included. */
+  readonly segmentBytes: Map<number, number>;
+  /** What is damaged, in the order of the journal; empty in a log that can be used. */
+  readonly findings: readonly LogFinding[];
+  /** Records may be missing at the end. */
+  readonly isTailLost: boolean;
+  /**
+   * Sets back to zeros what is behind the end, and makes the last batch durable. Owed before the
+   * log is used.
+   */
+  mend(): void;
 }
 
 /** One segment in memory. */
@@ -33,33 +43,36 @@ interface Loaded {
   readonly bytes: Uint8Array;
 }
 
-/** Where a segment's intact records end, and what is wrong there, if anything. */
+/** Where a segment's records end, and what is behind them, if anything. */
 interface ScanEnd {
   readonly offset: number;
   readonly problem: "none" | "torn" | "broken";
 }
 
+/** A segment that is to be zeros from an offset on. */
+interface Leftover {
+  readonly segment: Loaded;
+  readonly offset: number;
+}
+
 /**
- * Reads all segments, mends the tail and syncs it.
+ * Reads all segments.
  *
  * At most one batch is ever unsynced, it lies in one segment, and nothing is written to the next
  * segment before it is synced. So only the newest segment with anything in it can be torn, and in
- * it only what no record proves durable.
+ * it only what no record proves durable. Whatever else cannot be read is damage.
  *
- * Throws a DamageError for what no crash explains,
- * and the disk's own errors. Runs to its end before it answers: about two seconds per GB.
+ * Writes nothing. Throws a DamageError for records of a later version, and the disk's own errors.
+ * Runs to its end before it answers: about two seconds per GB.
  */
 export function recoverJournal(segments: Segments): Recovered {
   const ordinals = segments.ordinals();
-  for (const [at, ordinal] of ordinals.entries()) {
-    if (ordinal !== at + 1) throw damage(segments.name(at + 1), 0, "this segment is missing");
-  }
-  return new Recovery(segments).run(newestBegun(segments, ordinals.length), ordinals.length);
+  return new Recovery(segments).run(ordinals, newestBegun(segments, ordinals));
 }
 
 /** The last segment with a byte that is not zero; 0 where there is none. */
-function newestBegun(segments: Segments, count: number): number {
-  for (let ordinal = count; ordinal > 0; ordinal--) {
+function newestBegun(segments: Segments, ordinals: readonly number[]): number {
+  for (const ordinal of ordinals.toReversed()) {
     const file = segments.file(ordinal);
     const size = file.size();
     for (let at = 0; at < size; at += readBytesMax) {
@@ -73,10 +86,6 @@ function newestBegun(segments: Segments, count: number): number {
 function load(segments: Segments, ordinal: number): Loaded {
   const file = segments.file(ordinal);
   return { ordinal, name: segments.name(ordinal), bytes: file.read(0, file.size()) };
-}
-
-function damage(file: string, offset: number, reason: string): DamageError {
-  return new DamageError({ file, offset, reason });
 }
 
 /**
@@ -97,152 +106,261 @@ function explain(bytes: Uint8Array, start: number, size: number): ScanEnd["probl
 
 class Recovery {
   readonly #segments: Segments;
-  readonly #table = new EntryTable();
-  #lastSequence = 0;
+  readonly #replay = new Replay();
   /** The highest sequence that some record proves durable. */
   #provenSequence = 0;
-  #recordBytes = 0;
+  readonly #segmentBytes = new Map<number, number>();
   /** Where in the newest segment the records begin that nothing proves durable. */
   #unprovenFrom: number | undefined;
+  /** The segment with the last record, and where its records end. */
+  #last: Leftover | undefined;
+  /** What is behind the last record and is not zero. */
+  #leftovers: Leftover[] = [];
+  /** What a header at the journal's unreadable end names as its entry; may be wrong. */
+  #guess: number | undefined;
 
   constructor(segments: Segments) {
     this.#segments = segments;
   }
 
-  run(newest: number, count: number): Recovered {
-    let end = count === 0 ? undefined : { segment: 1, offset: 0 };
-    let before: { segment: Loaded; offset: number } | undefined;
-    for (let ordinal = 1; ordinal <= newest; ordinal++) {
+  run(ordinals: readonly number[], newest: number): Recovered {
+    const first = ordinals[0];
+    let end = first === undefined ? undefined : { segment: first, offset: 0 };
+    let before = 0;
+    for (const ordinal of ordinals) {
+      if (ordinal !== before + 1) {
+        this.#noteGap(this.#segments.name(ordinal - 1), 0, "this segment is missing");
+      }
+      before = ordinal;
+      if (ordinal > newest) continue;
       const segment = load(this.#segments, ordinal);
-      const sequenceBefore = this.#lastSequence;
+      const sequenceBefore = this.#replay.lastSequence;
       const unprovenBefore = this.#unprovenFrom;
-      const scanned = this.#scan(segment);
-      if (ordinal < newest) this.#checkSealed(segment, scanned);
-      else this.#mendNewest(segment, scanned);
-      if (this.#lastSequence > sequenceBefore) {
+      const scanned = this.#scan(segment, newest);
+      if (this.#replay.lastSequence > sequenceBefore) {
         end = { segment: ordinal, offset: scanned.offset };
-      } else if (before !== undefined) {
+        this.#last = { segment, offset: scanned.offset };
+        this.#leftovers = [];
+      } else {
         // A torn first batch leaves the newest segment empty: go on behind the one before. It may
         // also be no batch at all but a bit that has flipped in a segment made ahead of need; then
         // the last batch is in the one before.
         this.#unprovenFrom = unprovenBefore;
-        this.#writeOnceMore(before.segment, before.offset);
       }
-      before = { segment, offset: scanned.offset };
+      if (scanned.problem !== "none") this.#leftovers.push({ segment, offset: scanned.offset });
     }
+    const isTailLost = this.#replay.end(this.#guess);
+    const findings = this.#replay.openFindings();
+    if (isTailLost) findings.at(-1)!.kind = "tail";
     return {
-      table: this.#table,
+      replay: this.#replay,
       end,
-      lastSequence: this.#lastSequence,
-      recordBytes: this.#recordBytes,
+      segmentBytes: this.#segmentBytes,
+      findings,
+      isTailLost,
+      mend: () => this.#mend(),
     };
   }
 
-  /** Takes in the segment's records up to the first place where there is none. */
-  #scan(segment: Loaded): ScanEnd {
+  /** Takes in the segment's records. */
+  #scan(segment: Loaded, newest: number): ScanEnd {
     const { bytes, ordinal, name } = segment;
     this.#unprovenFrom = undefined;
     let offset = 0;
     while (offset + recordHeaderBytes <= bytes.length) {
       const decoded = decodeRecord(bytes, offset, { segment: ordinal, offset });
       if (decoded.kind === "unknownFormat") {
-        throw damage(name, offset, "a record of a format that this version does not know");
+        const reason = "a record of a format that this version does not know";
+        throw new DamageError({ file: name, offset, reason });
       }
       if (decoded.kind !== "record") {
         const size = decoded.kind === "broken" ? decoded.bytes : recordHeaderBytes;
-        return { offset, problem: explain(bytes, offset, size) };
+        const problem = explain(bytes, offset, size);
+        const reason = this.#damageAt(segment, offset, { problem, newest });
+        if (reason === undefined) return { offset, problem };
+        const next = this.#passOver(segment, offset, { decoded, reason, newest });
+        if (next === undefined) return { offset, problem: "broken" };
+        offset = next;
+        continue;
       }
       this.#take(decoded.record, segment, offset);
       offset += decoded.bytes;
     }
-    return { offset, problem: explain(bytes, offset, recordHeaderBytes) };
+    const problem = explain(bytes, offset, recordHeaderBytes);
+    if (problem !== "none") this.#noteGap(name, offset, "bytes behind the last record");
+    return { offset, problem };
   }
 
   #take(record: JournalRecord, segment: Loaded, offset: number): void {
-    const { sequence, durableSequence, entry } = record;
-    if (sequence !== this.#lastSequence + 1) {
-      const gap = `record ${sequence} follows record ${this.#lastSequence}`;
-      throw damage(segment.name, offset, gap);
+    const { sequence, durableSequence, content } = record;
+    const { index, term, kind } = content;
+    const replay = this.#replay;
+    const isLate = durableSequence < sequence && durableSequence >= this.#provenSequence;
+    if (!isLate || sequence <= replay.lastSequence) {
+      const reason = isLate
+        ? `record ${sequence} follows record ${replay.lastSequence}`
+        : `record ${sequence} says ${durableSequence} was durable`;
+      this.#noteGap(segment.name, offset, reason);
+      return;
     }
-    if (durableSequence >= sequence || durableSequence < this.#provenSequence) {
-      throw damage(segment.name, offset, `record ${sequence} says ${durableSequence} was durable`);
+    if (!replay.hasGap()) {
+      const objection = replay.objection({ ...record, index, term, kind });
+      if (objection !== undefined) this.#noteGap(segment.name, offset, objection);
     }
-    if (!this.#table.accepts(entry.index, entry.term)) {
-      const place = `entry ${entry.index} of term ${entry.term} does not fit behind entry`;
-      throw damage(segment.name, offset, `${place} ${this.#table.lastIndex()}`);
-    }
-    this.#lastSequence = sequence;
     if (this.#unprovenFrom === undefined || durableSequence > this.#provenSequence) {
       // Batches do not overlap: what says that all before it is durable begins the unproven part
       // itself.
       this.#unprovenFrom = offset;
     }
     this.#provenSequence = durableSequence;
-    this.#table.append(entry.index, entry.term);
-    this.#table.locate(entry.index, segment.ordinal, offset, entry.payload.length);
-    this.#recordBytes += recordBytes(entry.payload.length);
+    this.#guess = undefined;
+    replay.take(record, { segment: segment.ordinal, offset }, segment.name);
+    this.#countBytes(segment, content.payload.length);
+  }
+
+  #countBytes({ ordinal }: Loaded, payloadBytes: number): void {
+    const before = this.#segmentBytes.get(ordinal) ?? 0;
+    this.#segmentBytes.set(ordinal, before + recordBytes(payloadBytes));
+  }
+
+  #noteGap(file: string, offset: number, reason: string): void {
+    this.#replay.noteGap({ file, offset, reason, kind: "hole" });
   }
 
   /**
-   * A segment that is not the newest was synced whole: anything but records and then zeros is
-   * damage.
+   * What is damaged where no record can be read; undefined where a crash explains it, or the log
+   * ends. A segment that is not the newest was synced whole.
    */
-  #checkSealed(segment: Loaded, scanned: ScanEnd): void {
-    if (scanned.problem === "none") return;
-    throw damage(segment.name, scanned.offset, "a record that was durable cannot be read");
+  #damageAt(
+    segment: Loaded,
+    offset: number,
+    { problem, newest }: { problem: ScanEnd["problem"]; newest: number },
+  ): string | undefined {
+    if (problem === "none") return undefined;
+    if (segment.ordinal < newest) return "a record that was durable cannot be read";
+    if (problem === "broken") return "a record that was written whole cannot be read";
+    const proof = this.#findProof(segment, offset);
+    if (proof === undefined) return undefined;
+    return `the record at byte ${proof} proves that this one was durable`;
   }
 
-  /**
-   * The newest segment. What is torn is set back to zeros; the last batch is written once more,
-   * since after a failed fsync or the death of a process the file cache may hold what the disk does
-   * not; then all is synced.
-   */
-  #mendNewest(segment: Loaded, scanned: ScanEnd): void {
-    const { bytes, name } = segment;
-    const { offset, problem } = scanned;
-    if (problem === "broken") {
-      throw damage(name, offset, "a record that was written whole cannot be read");
-    }
-    const file = this.#segments.file(segment.ordinal);
-    if (problem === "torn") {
-      const proof = this.#findProof(segment, offset);
-      if (proof !== undefined) {
-        throw damage(name, offset, `the record at byte ${proof} proves that this one was durable`);
+  /** Notes a record that cannot be read. Answers where to go on; undefined: nothing follows. */
+  #passOver(
+    segment: Loaded,
+    offset: number,
+    given: { decoded: Decoded; reason: string; newest: number },
+  ): number | undefined {
+    const { decoded, reason, newest } = given;
+    const { bytes, ordinal, name } = segment;
+    const place = { segment: ordinal, offset };
+    const finding: LogFinding = { file: name, offset, reason, kind: "hole" };
+    const header = decodeHeader(bytes, offset, place);
+    const size = decoded.kind === "broken" ? decoded.bytes : undefined;
+    const next = size === undefined || offset + size > bytes.length ? undefined : offset + size;
+    if (next !== undefined && header !== undefined) {
+      if (this.#replay.takeUnreadable(header, place, finding)) {
+        this.#countBytes(segment, 0);
+        return next;
       }
-      const end = endOfNonZero(bytes, offset, bytes.length);
-      file.write(offset, new Uint8Array(end - offset));
     }
-    this.#writeOnceMore(segment, offset);
+    this.#replay.noteGap(finding);
+    // Inside a record whose length is known, nothing is looked for: its payload is anybody's bytes.
+    const found = this.#findChain(segment, next ?? offset + recordAlignmentBytes, newest);
+    if (found === undefined) this.#guess = indexAt(bytes, offset);
+    return found;
+  }
+
+  /**
+   * Where intact records go on behind one that cannot be read, from there to the segment's end:
+   * less might be bytes within a payload that look like records.
+   */
+  #findChain(segment: Loaded, from: number, newest: number): number | undefined {
+    const { bytes, ordinal } = segment;
+    let at = from;
+    for (;;) {
+      const start = nextIntact(segment, at);
+      if (start === undefined) return undefined;
+      let sequence = this.#replay.lastSequence + 1;
+      at = start;
+      for (;;) {
+        const decoded = decodeRecord(bytes, at, { segment: ordinal, offset: at });
+        if (decoded.kind === "record") {
+          const isNext = at === start || decoded.record.sequence === sequence + 1;
+          if (!isNext || decoded.record.sequence <= sequence) break;
+          sequence = decoded.record.sequence;
+          at += decoded.bytes;
+          continue;
+        }
+        const size = decoded.kind === "broken" ? decoded.bytes : recordHeaderBytes;
+        const problem = explain(bytes, at, size);
+        // Another record of known length that cannot be read is a break, but no junk.
+        const isBreak = decoded.kind === "broken" && at + size <= bytes.length;
+        if (problem === "none" || (problem === "torn" && ordinal === newest)) return start;
+        if (isBreak) return start;
+        break;
+      }
+      at = Math.max(at, start + recordAlignmentBytes);
+    }
+  }
+
+  /**
+   * What is torn or unreadable behind the end is set back to zeros; the last batch is written once
+   * more, since after a failed fsync or the death of a process the file cache may hold what the
+   * disk does not; then all is synced.
+   */
+  #mend(): void {
+    for (const leftover of this.#leftovers) {
+      const { segment, offset } = leftover;
+      const { bytes } = segment;
+      const end = endOfNonZero(bytes, offset, bytes.length);
+      const file = this.#segments.file(segment.ordinal);
+      file.write(offset, new Uint8Array(end - offset));
+      if (segment !== this.#last?.segment) this.#writeOnceMore(segment, offset, undefined);
+    }
+    if (this.#last === undefined) return;
+    this.#writeOnceMore(this.#last.segment, this.#last.offset, this.#unprovenFrom);
   }
 
   /** Writes what no record proves durable, up to `end`, and syncs the segment. */
-  #writeOnceMore({ ordinal, bytes }: Loaded, end: number): void {
+  #writeOnceMore({ ordinal, bytes }: Loaded, end: number, from: number | undefined): void {
     const file = this.#segments.file(ordinal);
-    if (this.#unprovenFrom !== undefined) {
-      file.write(this.#unprovenFrom, bytes.subarray(this.#unprovenFrom, end));
-    }
+    if (from !== undefined) file.write(from, bytes.subarray(from, end));
     file.syncNow();
   }
 
   /** Where a later intact record says that the one missing at `from` had been durable. */
   #findProof(segment: Loaded, from: number): number | undefined {
-    const { bytes, ordinal } = segment;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    let at = from + recordAlignmentBytes;
-    while (at + recordHeaderBytes <= bytes.length) {
-      if (!isRecordStart(view, at)) {
-        const next = firstNonZero(bytes, at + recordAlignmentBytes, bytes.length);
-        at = next - (next % recordAlignmentBytes);
-        continue;
-      }
-      const decoded = decodeRecord(bytes, at, { segment: ordinal, offset: at });
-      if (decoded.kind === "record") {
-        if (decoded.record.durableSequence > this.#lastSequence) return at;
-        at += decoded.bytes;
-      } else {
-        at += recordAlignmentBytes;
-      }
+    let at: number | undefined = from + recordAlignmentBytes;
+    for (;;) {
+      at = nextIntact(segment, at);
+      if (at === undefined) return undefined;
+      const decoded = decodeRecord(segment.bytes, at, { segment: segment.ordinal, offset: at });
+      if (decoded.kind !== "record") return undefined;
+      if (decoded.record.durableSequence > this.#replay.lastSequence) return at;
+      at += decoded.bytes;
     }
-    return undefined;
   }
+}
+
+/** Where the next intact record begins, wherever that is. */
+function nextIntact({ bytes, ordinal }: Loaded, from: number): number | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let at = from;
+  while (at + recordHeaderBytes <= bytes.length) {
+    if (!isRecordStart(view, at)) {
+      const next = firstNonZero(bytes, at + recordAlignmentBytes, bytes.length);
+      at = next - (next % recordAlignmentBytes);
+      continue;
+    }
+    const decoded = decodeRecord(bytes, at, { segment: ordinal, offset: at });
+    if (decoded.kind === "record") return at;
+    at += recordAlignmentBytes;
+  }
+  return undefined;
+}
+
+/** The index of a record whose checksum is wrong. */
+function indexAt(bytes: Uint8Array, offset: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return view.getUint32(offset + 32, true) + view.getUint32(offset + 36, true) * 2 ** 32;
 }

@@ -2,12 +2,16 @@
 // here: what is in them.
 import { assert } from "../base/assert.ts";
 import type { Disk, DiskFile } from "../io/disk.ts";
-import { openSegmentsMax } from "./limits.ts";
+import { damagedFilesMax, openSegmentsMax } from "./limits.ts";
 
 const digits = 16;
 const suffix = ".seg";
+/** Where copies of damaged segments are kept. */
+const damagedFolder = "damaged";
 
-/** The segment files of one log. Ordinals count from 1 without gaps. */
+/**
+ * The segment files of one log. Ordinals count from 1 without gaps; the oldest may be removed.
+ */
 export class Segments {
   readonly #disk: Disk;
   readonly #folder: string;
@@ -65,6 +69,49 @@ export class Segments {
 
   exists(ordinal: number): boolean {
     return this.#disk.exists(this.name(ordinal));
+  }
+
+  /**
+   * Copies a segment that is damaged to where nobody touches it, for whoever wants to look into it;
+   * a few of them, the first copy of each. Throws.
+   */
+  keepAside(name: string): void {
+    const copy = `${damagedFolder}/${name.slice(name.lastIndexOf("/") + 1)}`;
+    if (!this.#disk.exists(name) || this.#disk.exists(copy)) return;
+    if (this.#disk.list(damagedFolder).length >= damagedFilesMax) return;
+    const from = this.#disk.open(name, { create: false });
+    const to = this.#disk.open(copy, { create: true });
+    to.write(0, from.read(0, from.size()));
+    to.syncNow();
+    from.close();
+    to.close();
+    this.#disk.syncFolder(damagedFolder);
+  }
+
+  /** Makes a zero-filled segment at once, durable with its name: for start-up. Throws. */
+  makeNow(ordinal: number): void {
+    const file = this.#disk.open(this.name(ordinal), { create: true });
+    try {
+      file.write(0, new Uint8Array(this.#segmentBytes));
+      file.syncNow();
+    } finally {
+      file.close();
+    }
+    this.#disk.syncFolder(this.#folder);
+  }
+
+  /**
+   * Removes files, the oldest first. A crash may bring any of them back: nothing in them may
+   * matter. Throws.
+   */
+  remove(ordinals: readonly number[]): void {
+    if (ordinals.length === 0) return;
+    for (const ordinal of ordinals) {
+      this.#open.get(ordinal)?.close();
+      this.#open.delete(ordinal);
+      this.#disk.remove(this.name(ordinal));
+    }
+    this.#disk.syncFolder(this.#folder);
   }
 
   /** Whether a segment is being made. */

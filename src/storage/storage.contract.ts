@@ -1,8 +1,10 @@
 // What every disk owes the stores on it, and they to their callers: one suite, run over memory, the
 // faulty disk and the real one. Not here: what only a disk that can crash can show (crash.test.ts).
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Disk } from "../io/disk.ts";
+import type { Disk, Done } from "../io/disk.ts";
+import { describeCompaction } from "./compaction.contract.ts";
 import { DamageError, IdentityStore, type LogStore, openLogStore, VoteStore } from "./index.ts";
+import { describeStoresBeside } from "./stores-beside.contract.ts";
 import type { Entry, EntryKind } from "./types.ts";
 
 /** A data folder that outlives the processes that use it. */
@@ -41,9 +43,7 @@ export function readAll(log: LogStore): Entry[] {
 
 /** Appends and waits until it is durable. */
 export function appendDurably(log: LogStore, entries: readonly Entry[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    log.append(entries, (error) => (error === undefined ? resolve() : reject(error)));
-  });
+  return durably((done) => log.append(entries, done));
 }
 
 /** Changes bytes of a file for good. */
@@ -73,6 +73,13 @@ export function damageOf(open: () => unknown): DamageError {
   throw new Error("no damage was found");
 }
 
+/** Calls back when it is durable. */
+export function durably(call: (done: Done) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    call((error) => (error === undefined ? resolve() : reject(error)));
+  });
+}
+
 const firstSegment = "log/0000000000000001.seg";
 const secondSegment = "log/0000000000000002.seg";
 /** A record with the default payload of makeEntry: 48 + 20, and 4 to the next multiple of 8. */
@@ -80,6 +87,8 @@ const recordBytes = 72;
 
 /** Runs the suite over folders that `create` makes. */
 export function describeStorage(name: string, create: () => StorageHarness): void {
+  describeCompaction(name, create);
+  describeStoresBeside(name, create);
   let harness: StorageHarness;
   const open: LogStore[] = [];
   const openLog = (options: Parameters<typeof openLogStore>[1] = {}) => {
@@ -381,9 +390,13 @@ export function describeStorage(name: string, create: () => StorageHarness): voi
       for (const slot of [0, 4096]) {
         for (let offset = 0; offset < 40; offset += harness.stride) {
           flipBit(harness.open(), "vote", slot + offset, offset % 8);
-          const again = openVote();
+          const mended: DamageError[] = [];
+          const options = { required: true, onMended: (one: DamageError) => mended.push(one) };
+          const again = new VoteStore(harness.open(), options);
           expect(again.current()).toEqual({ term: 7, votedFor: 2 });
           again.close();
+          const places = mended.map((damage) => [damage.file, damage.offset]);
+          expect(places).toEqual([["vote", slot]]);
         }
       }
     });

@@ -29,6 +29,8 @@ export interface TwinStoreOptions {
    * holds nothing.
    */
   readonly required: boolean;
+  /** Hears of a copy that was not intact and was mended from the other one. */
+  readonly onMended?: (damage: DamageError) => void;
 }
 
 interface Slot {
@@ -72,6 +74,10 @@ export class TwinStore {
     this.#writeSlot(0, newest);
     this.#writeSlot(1, newest);
     this.#current = newest;
+    if (first !== undefined && second !== undefined) return;
+    const offset = first === undefined ? 0 : slotBytes;
+    const reason = "one of its two copies was not intact and is mended: rot, or a save cut short";
+    options.onMended?.(new DamageError({ file: name, offset, reason }));
   }
 
   /** The record, or undefined where none was ever saved. Must not be changed. */

@@ -26,3 +26,14 @@ export interface HardState {
   /** For whom this replica voted in `term`, 0 for nobody. */
   readonly votedFor: ReplicaId;
 }
+
+/** Where a log begins: the entry before its first. */
+export interface LogBase {
+  /** 0 where the log begins with entry 1. */
+  readonly index: LogIndex;
+  readonly term: Term;
+  /**
+   * Opaque bytes that the caller gave with it: the configuration as of that entry. Empty at 0.
+   */
+  readonly context: Uint8Array;
+}

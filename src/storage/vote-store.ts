@@ -19,6 +19,8 @@ export interface VoteStoreOptions {
    * first start.
    */
   readonly required: boolean;
+  /** Hears of a copy that was not intact and was mended from the other one. */
+  readonly onMended?: (damage: DamageError) => void;
 }
 
 /** Keeps the hard state. */
@@ -31,8 +33,8 @@ export class VoteStore {
    * is a double vote.
    */
   constructor(disk: Disk, options: VoteStoreOptions) {
-    const { name = "vote", required } = options;
-    this.#twin = new TwinStore(disk, { name, slotBytes: voteSlotBytes, required });
+    const { name = "vote" } = options;
+    this.#twin = new TwinStore(disk, { ...options, name, slotBytes: voteSlotBytes });
     const bytes = this.#twin.current();
     if (bytes === undefined) {
       this.save({ term: 0, votedFor: 0 });

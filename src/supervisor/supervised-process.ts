@@ -17,6 +17,8 @@ export interface ProcessPlan {
   readonly args: readonly string[];
   /** Answers 200 when the process is ready. */
   readonly readyUrl: string;
+  /** Ended with one of these, it is not started again: it has nothing to do any more. */
+  readonly finalExitCodes: readonly number[];
 }
 
 /** Hears what becomes of a process. */
@@ -24,6 +26,8 @@ export interface ProcessWatcher {
   handleLine(name: string, line: string): void;
   /** It ended unasked and comes back after `delayMs`. `how` completes "the process ended". */
   handleDeath(name: string, how: string, delayMs: number): void;
+  /** It ended for good; its last lines said why. */
+  handleFinalEnd(name: string): void;
 }
 
 /** A process under supervision. */
@@ -77,23 +81,35 @@ export class SupervisedProcess {
     child.stdout?.setEncoding("utf8").on("data", (text: string) => output.add(text));
     child.stderr?.setEncoding("utf8").on("data", (text: string) => errors.add(text));
     this.#ended = new Promise((resolve) => {
-      const finish = (how: string) => {
+      const finish = (how: string, isFinal = false) => {
         output.end();
         errors.end();
         resolve();
-        this.#handleEnd({ how, ranMs: performance.now() - startedAtMs, failureLines });
+        const ranMs = performance.now() - startedAtMs;
+        this.#handleEnd({ how, ranMs, failureLines, isFinal });
       };
       child.once("error", (error) => finish(`could not be started: ${error.message}`));
       child.once("close", (code, signal) => {
-        finish(signal === null ? `with exit code ${code}` : `by ${signal}`);
+        const isFinal = code !== null && this.#plan.finalExitCodes.includes(code);
+        finish(signal === null ? `with exit code ${code}` : `by ${signal}`, isFinal);
       });
     });
   }
 
-  #handleEnd(end: { how: string; ranMs: number; failureLines: readonly string[] }): void {
+  #handleEnd(end: {
+    readonly how: string;
+    readonly ranMs: number;
+    readonly failureLines: readonly string[];
+    readonly isFinal: boolean;
+  }): void {
     if (this.#stopping || this.#failure !== undefined) return;
     if (!this.#hasBeenReady) {
       this.#failure = end.failureLines.join(" ").replace(/^holdfast: /, "") || `ended ${end.how}`;
+      return;
+    }
+    if (end.isFinal) {
+      this.#stopping = true;
+      this.#watcher.handleFinalEnd(this.#plan.name);
       return;
     }
     const delayMs = this.#policy.nextDelayMs(end.ranMs, Math.random());

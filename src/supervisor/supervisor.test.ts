@@ -38,11 +38,13 @@ async function supervise(script: string, names: readonly string[] = ["one"]) {
       command: process.execPath,
       args: ["-e", script, String(port)],
       readyUrl: `http://127.0.0.1:${port}/readyz`,
+      finalExitCodes: [4],
     });
   }
   const supervisor = new Supervisor(plans, {
     handleLine: (name, line) => void lines.push(`${name} ${line}`),
     handleDeath: (name, how) => void deaths.push(`${name} ${how}`),
+    handleFinalEnd: (name) => void deaths.push(`${name} for good`),
   });
   running.push(supervisor);
   return { supervisor, lines, deaths };
@@ -65,6 +67,18 @@ test("R10: a process that is killed comes back at once", async () => {
   await eventually("a new process", () => lines.length === 2);
   expect(deaths).toEqual(["one by SIGKILL"]);
   expect(supervisor.pids().get("one")).not.toBe(first);
+});
+
+test("R9: a process that has ended for good is not started again", async () => {
+  const isRemoved = 'process.on("SIGUSR2", () => { console.error("removed"); process.exit(4); })';
+  const script = standIn.replace("process.stdin.on", `${isRemoved};\nprocess.stdin.on`);
+  const { supervisor, deaths, lines } = await supervise(script);
+  await supervisor.start();
+  process.kill(supervisor.pids().get("one")!, "SIGUSR2");
+  await eventually("its end to be told", () => deaths.length === 1);
+  expect(deaths).toEqual(["one for good"]);
+  await supervisor.stop();
+  expect(lines).toEqual([expect.stringContaining("line of"), "one removed"]);
 });
 
 test("stopping ends all processes, and none comes back", async () => {
@@ -100,9 +114,14 @@ test("a stranger who answers at a process's port is not taken for it", async () 
         command: process.execPath,
         args: ["-e", script, String(port)],
         readyUrl: `http://127.0.0.1:${port}/readyz`,
+        finalExitCodes: [],
       },
     ],
-    { handleLine: () => undefined, handleDeath: () => undefined },
+    {
+      handleLine: () => undefined,
+      handleDeath: () => undefined,
+      handleFinalEnd: () => undefined,
+    },
   );
   running.push(supervisor);
   expect(await supervisor.start()).toMatchObject({ name: "one" });

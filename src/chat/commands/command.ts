@@ -1,12 +1,21 @@
 // The shape that all commands share; chat.ts takes each through the same steps in the same order
 // (SPEC.md ID and SE).
 import type { Command } from "../../proto/gen/chat/v1/command_pb.js";
-import type { Content } from "../command-ids.ts";
+import type { Content, ScopedId } from "../command-ids.ts";
 import type { Author, Context } from "../context.ts";
-import type { Accepted, ChatEvent, Rejection } from "../types.ts";
+import type { Accepted, ChatEvent, ChatOutcome, Rejection } from "../types.ts";
 
-/** The names of the commands, as in command.proto. */
-export type CommandCase = Exclude<Command["body"]["case"], undefined>;
+/** What one command came to. */
+export interface CommandResult {
+  readonly outcome: ChatOutcome;
+  readonly events: readonly ChatEvent[];
+}
+
+/**
+ * The names of the commands, as in command.proto; but for MergeHeld, which carries another one and
+ * goes its own way (merge-held.ts).
+ */
+export type CommandCase = Exclude<Command["body"]["case"], undefined | "mergeHeld">;
 
 /** The body of a command. */
 export type BodyOf<Case extends CommandCase> = Extract<Command["body"], { case: Case }>["value"];
@@ -34,7 +43,7 @@ export interface CommandHandler<Body> {
   /** Refuses a bad form. Looks at the body only. */
   validate(body: Body): Rejection | undefined;
   /** Refuses what the state does not allow. */
-  authorize(context: Context, author: Author, body: Body): Rejection | undefined;
+  authorize(context: Context, author: ScopedId, body: Body): Rejection | undefined;
   /** Does it; neither step before has refused. */
   apply(context: Context, author: Author, body: Body): Applied;
 }

@@ -9,7 +9,7 @@ import { openSession } from "./open-session.ts";
 import { registerUser } from "./register-user.ts";
 import { sendMessage } from "./send-message.ts";
 
-/** The handler of each command that command.proto knows; a missing one does not compile. */
+/** The handler of each command that people and servers give; a missing one does not compile. */
 export const commandHandlers: { readonly [Case in CommandCase]: CommandHandler<BodyOf<Case>> } = {
   initializeCluster,
   registerUser,

@@ -40,6 +40,7 @@ describe("SendMessage", () => {
           authorUsername: "bob",
           commandId: id,
           content: { case: "body", value: "hello\n🦑" },
+          writtenMs: 0n,
         },
       },
     });

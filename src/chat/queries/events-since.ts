@@ -2,7 +2,7 @@
 // log. Walks the person's stays in rooms, also those that have ended, so that the audience is that
 // of each event's own time.
 import { assertDefined } from "../../base/assert.ts";
-import type { SqlRow } from "../../io/database.ts";
+import type { SqlRow, Statement } from "../../io/database.ts";
 import type { Context } from "../context.ts";
 import {
   replayEndedMembershipsMax,
@@ -14,7 +14,13 @@ import type { ChatQueries, Page } from "../queries.ts";
 import { integer } from "../rows.ts";
 import type { ChatState, ItemPlace, RoomState } from "../state.ts";
 import type { Statements } from "../statements.ts";
-import { eventOfItem, eventOfRoom, itemOfRow } from "../timeline.ts";
+import {
+  eventOfItem,
+  eventOfRoom,
+  eventOfSetAside,
+  itemOfRow,
+  setAsideOfRow,
+} from "../timeline.ts";
 import type { Audience, ChatEvent, RoomId, UserId } from "../types.ts";
 import { mergeSources, type Source } from "./merge-sources.ts";
 
@@ -25,10 +31,10 @@ interface Window {
 }
 
 /**
- * SPEC.md RP1 to RP4. A page ends where a position ends: it holds all events of each position that
- * it touches, so the last event's position is where the next page begins. (It may go over `limit`
- * by the rest of one command's events; no command of today has two that are replayed to one
- * person.)
+ * SPEC.md RP1 to RP4, IM12. A page ends where a position ends: it holds all events of each
+ * position that it touches, so the last event's position is where the next page begins. (It may go
+ * over `limit` by the rest of one command's events; no command of today has two that are replayed
+ * to one person.)
  */
 export function eventsSince(
   context: Context,
@@ -38,7 +44,11 @@ export function eventsSince(
   const asked = { after: ask.afterPosition, until: ask.untilPosition };
   const window = shortenWindow(context.statements, asker, asked);
   const limit = Math.max(1, Math.min(ask.limit, replayEventsMax));
-  const sources = [new RoomsCreated(context.state, window), ...staySources(context, asker, window)];
+  const sources = [
+    new RoomsCreated(context.state, window),
+    ...setAsideSources(context, asker, window),
+    ...staySources(context, asker, window),
+  ];
   const merged = mergeSources(sources, limit);
   return { items: merged.items, more: merged.more || window.until < asked.until };
 }
@@ -155,6 +165,51 @@ class StayedInRoom implements Source {
       this.#next = 0;
     }
     return this.#rows[this.#next];
+  }
+}
+
+/** The held messages of the asker's, and those in the asker's rooms, that were set aside. */
+function setAsideSources({ state, statements }: Context, asker: UserId, window: Window): Source[] {
+  const { setAsideByAuthor, setAsideByOthers } = statements;
+  return [setAsideByAuthor, setAsideByOthers].map(
+    (statement) => new MessagesSetAside(state, { statement, asker, window }),
+  );
+}
+
+/** What one statement finds, read a few rows at a time. */
+class MessagesSetAside implements Source {
+  readonly #state: ChatState;
+  readonly #read: (after: number) => readonly SqlRow[];
+  readonly #audience: Audience;
+  #rows: readonly SqlRow[];
+  #next = 0;
+
+  constructor(
+    state: ChatState,
+    by: { readonly statement: Statement; readonly asker: UserId; readonly window: Window },
+  ) {
+    const { statement, asker, window } = by;
+    this.#state = state;
+    this.#audience = { kind: "users", users: new Set([asker]) };
+    this.#read = (after) => statement.all(asker, after, window.until, replayRowsMax);
+    this.#rows = this.#read(window.after);
+  }
+
+  position(): number | undefined {
+    const row = this.#rows[this.#next];
+    return row === undefined ? undefined : integer(row, "position");
+  }
+
+  take(): ChatEvent {
+    const row = assertDefined(this.#rows[this.#next], "the row to take");
+    const position = integer(row, "position");
+    this.#next += 1;
+    if (this.#next === this.#rows.length) {
+      this.#rows = this.#read(position);
+      this.#next = 0;
+    }
+    const event = eventOfSetAside(position, setAsideOfRow(this.#state, row));
+    return { audience: this.#audience, event };
   }
 }
 

@@ -1,22 +1,23 @@
 // A page of a room's timeline: the newest items, those before a number, or those after one. Members
 // only.
-import type { TimelineItem } from "../../proto/gen/chat/v1/event_pb.js";
+import type { SetAside } from "../../proto/gen/chat/v1/event_pb.js";
 import { refuseReading } from "../access.ts";
 import type { Context } from "../context.ts";
-import { timelinePage } from "../limits.ts";
-import type { ChatQueries } from "../queries.ts";
+import { setAsideShownMax, timelinePage } from "../limits.ts";
+import type { ChatQueries, TimelineView } from "../queries.ts";
 import { isRejection, refused } from "../rejections.ts";
-import { itemOfRow } from "../timeline.ts";
-import type { Rejection, RoomView, UserId } from "../types.ts";
+import type { RoomState } from "../state.ts";
+import { itemOfRow, setAsideOfRow } from "../timeline.ts";
+import type { Rejection, UserId } from "../types.ts";
 import { pageLimit } from "../validation.ts";
 import { lookUpRoom, toRoom } from "./find-room.ts";
 
-/** SPEC.md RM10. Items are answered oldest first, whichever end they were asked from. */
+/** SPEC.md RM10, IM12. Items are answered oldest first, whichever end they were asked from. */
 export function readTimeline(
   context: Context,
   asker: UserId,
   ask: Parameters<ChatQueries["readTimeline"]>[1],
-): { readonly room: RoomView; readonly items: readonly TimelineItem[] } | Rejection {
+): TimelineView | Rejection {
   const { state, statements } = context;
   const { beforeNumber, afterNumber } = ask;
   const limit = pageLimit(ask.limit, timelinePage);
@@ -35,7 +36,21 @@ export function readTimeline(
   return {
     room: toRoom(state, room, asker),
     items: rows.map((row) => itemOfRow(state, row)),
+    setAside: beforeNumber === 0 && afterNumber === 0 ? setAsideFor(context, room, asker) : [],
   };
+}
+
+/** The owner sees all that were set aside in the room, an author the own ones. */
+function setAsideFor(
+  { state, statements }: Context,
+  { roomId, ownerId }: RoomState,
+  asker: UserId,
+): SetAside[] {
+  const rows =
+    asker === ownerId
+      ? statements.setAsideInRoom.all(roomId, setAsideShownMax)
+      : statements.setAsideByAuthorInRoom.all(asker, roomId, setAsideShownMax);
+  return rows.reverse().map((row) => setAsideOfRow(state, row));
 }
 
 function isNumber(value: number): boolean {

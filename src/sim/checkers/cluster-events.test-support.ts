@@ -1,10 +1,12 @@
 // Cluster events by hand, for the tests of the checkers: makers of each kind, a short good run, and
 // the judgement of one checker over a list. Holds no expectations of its own.
 import { create, toBinary } from "@bufbuild/protobuf";
+import { toHex64 } from "../../base/bytes.ts";
 import { commandsPerEntryMax } from "../../base/position.ts";
 import type { ChatEvent, ChatOutcome } from "../../chat/index.ts";
 import { type Command, CommandSchema } from "../../proto/gen/chat/v1/command_pb.js";
-import type { PeerMessage } from "../../raft/index.ts";
+import { MemberTableSchema } from "../../proto/gen/cluster/v1/peer_pb.js";
+import { encodeConfiguration, type PeerMessage } from "../../raft/index.ts";
 import type { CommittedEntry } from "../../replica/index.ts";
 import { type ClusterChecker, type FinalServer, SafetyViolation } from "../checker.ts";
 import type { ClusterEvent, ServerId } from "../cluster-event.ts";
@@ -21,7 +23,8 @@ function event<K extends Kind>(server: ServerId, kind: K, fields: Fields<K>): Cl
 export function started(server: ServerId, held: Partial<Fields<"started">> = {}): ClusterEvent {
   const empty = { life: 1, hardState: { term: 0, votedFor: 0 } };
   return event(server, "started", {
-    ...{ ...empty, lastIndex: 0, lastTerm: 0, appliedIndex: 0 },
+    ...{ ...empty, lastIndex: 0, lastTerm: 0, appliedIndex: 0, baseIndex: 0 },
+    ...{ birth: birthOf(server), joinedIndex: 0, abstains: false, isFormed: true, logEpoch: 0 },
     ...held,
   });
 }
@@ -29,6 +32,15 @@ export function started(server: ServerId, held: Partial<Fields<"started">> = {})
 export const died = (server: ServerId) => event(server, "died", { how: "killed" });
 export const diskDamaged = (server: ServerId) => event(server, "diskDamaged", {});
 export const diskReplaced = (server: ServerId) => event(server, "diskReplaced", { by: "empty" });
+export const compacted = (server: ServerId, index: number) => event(server, "compacted", { index });
+export const stateDamaged = (server: ServerId) => event(server, "stateDamaged", { by: "rot" });
+export const snapshotTaken = (server: ServerId, index: number, digest: number) =>
+  event(server, "snapshotTaken", {
+    ...{ index, term: 1, configuration: new Uint8Array(0), size: 1 },
+    digest: Uint8Array.of(digest),
+  });
+export const stateInstalled = (server: ServerId, index: number, digest: string) =>
+  event(server, "stateInstalled", { index, digest });
 export const saved = (server: ServerId, term: number, votedFor: ServerId) =>
   event(server, "hardStateSaved", { hardState: { term, votedFor } });
 export const leads = (server: ServerId, term: number) =>
@@ -55,6 +67,42 @@ export function appended(
       kind: "commands",
       payload: Uint8Array.of(byte),
     })),
+  });
+}
+
+/** Who is in a configuration; a member's folder is named by its id where nothing else is said. */
+export interface Members {
+  readonly voters: readonly ServerId[];
+  readonly outgoing?: readonly ServerId[];
+  readonly learners?: readonly ServerId[];
+  readonly births?: Readonly<Record<ServerId, number>>;
+  readonly readers?: readonly ServerId[];
+}
+
+/** The birth number that `Members` gives, as events tell it. */
+export const birthOf = (number: number) => toHex64(BigInt(number));
+
+/** An entry of term 1 that holds a configuration. */
+export function appendedConfiguration(
+  server: ServerId,
+  index: number,
+  members: Members,
+): ClusterEvent {
+  const { voters, outgoing = [], learners = [], births = {}, readers = [] } = members;
+  const ids = [...new Set([...voters, ...learners])].sort((a, b) => a - b);
+  const context = toBinary(
+    MemberTableSchema,
+    create(MemberTableSchema, {
+      members: ids.map((id) => ({
+        replicaId: id,
+        birthNonce: BigInt(births[id] ?? id),
+        reader: readers.includes(id),
+      })),
+    }),
+  );
+  const payload = encodeConfiguration({ voters, votersOutgoing: outgoing, learners, context });
+  return event(server, "appended", {
+    entries: [{ index, term: 1, kind: "configuration", payload }],
   });
 }
 

@@ -2,7 +2,8 @@
 // least (product row R5).
 import { commandsPerEntryMax } from "../../base/position.ts";
 import { type ClusterChecker, SafetyViolation } from "../checker.ts";
-import type { ClusterEvent } from "../cluster-event.ts";
+import type { ClusterEvent, ServerId } from "../cluster-event.ts";
+import { describeVoters } from "./configurations.ts";
 import type { ServerLogs } from "./server-logs.ts";
 
 /** Judges every answer that a replica gives, at the moment when it gives it. */
@@ -19,13 +20,20 @@ export class DurabilityOfAcks implements ClusterChecker {
     const { server, position, disks } = event;
     const index = Math.floor(position / commandsPerEntryMax);
     const term = this.#logs.of(server).terms[index];
-    const { majority } = this.#logs;
     const held = term === undefined ? 0 : this.#logs.disksWith(index, term);
-    if (held >= Math.max(majority, disks)) return;
+    if (term !== undefined && held >= disks && this.#isOnQuorum(server, index, term)) return;
+    const voters = describeVoters(this.#logs.configurationAt(server, index));
     throw new SafetyViolation(
       this.name,
       `server ${server} answers for entry ${index} "on ${disks} disks", it is durable on ` +
-        `${held}; a majority is ${majority}`,
+        `${held}; ${voters}`,
     );
+  }
+
+  /** Of the voters at its place, or of later ones: those of its leader's log have committed it. */
+  #isOnQuorum(server: ServerId, index: number, term: number): boolean {
+    const here = this.#logs.configurationAt(server, index);
+    const configurations = [here, ...this.#logs.countingConfigurations()];
+    return configurations.some((one) => this.#logs.isOnQuorum(one, index, term));
   }
 }

@@ -52,6 +52,8 @@ export class DurableEntries implements ClusterChecker {
   #checkRecovered(server: ServerId, lastIndex: number): void {
     const end = this.#ends.get(server);
     if (end === undefined || this.#logs.holds(server, end.index, end.term)) return;
+    // Raft §7: what contradicts a state that was fetched was never committed.
+    if (this.#logs.of(server).isBegunAnew) return;
     throw new SafetyViolation(
       this.name,
       `server ${server} came back with a log up to ${lastIndex}, after entry ${end.index} of ` +

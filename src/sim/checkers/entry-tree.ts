@@ -3,6 +3,7 @@
 // its nodes to the root. Knows no servers. Memory: three numbers an index, and a few more where
 // terms competed for one.
 import type { Entry } from "../../raft/index.ts";
+import type { LoggedConfiguration } from "./configurations.ts";
 import { ContentHash } from "./content-hash.ts";
 
 /** An entry that shares its index with another one of another term. */
@@ -25,6 +26,8 @@ export class EntryTree {
   /** By index and term: the entries that came there later. */
   readonly #siblings = new Map<number, Sibling>();
   readonly #hash = new ContentHash();
+  /** By index and term: entries that hold a configuration. */
+  readonly #configurations = new Map<number, LoggedConfiguration>();
 
   /**
    * Adds an entry after the one with `previousTerm`, which is there. False: an entry of this index
@@ -46,6 +49,17 @@ export class EntryTree {
       this.#siblings.set(index * termsMax + term, { previousTerm, chain });
     }
     return true;
+  }
+
+  /** What this entry holds, where that is a configuration. */
+  configuration(index: number, term: number): LoggedConfiguration | undefined {
+    return this.#configurations.get(index * termsMax + term);
+  }
+
+  /** An entry that was added holds this configuration. */
+  setConfiguration(configuration: LoggedConfiguration): void {
+    const { index, term } = configuration;
+    this.#configurations.set(index * termsMax + term, configuration);
   }
 
   has(index: number, term: number): boolean {

@@ -48,6 +48,29 @@ describe("exactly once, as applied", () => {
     expect(check(sent, { command: send, ...late })).toMatch("took effect at 4096 before");
   });
 
+  it("IM4 passes a held command once with the plain one, and none twice", () => {
+    const send = body("sendMessage", { roomId: 1, body: "x" });
+    const logIn = body("openSession", { userId: 1 });
+    const [plain, merged] = [send, body("mergeHeld", { held: send })].map((each) =>
+      encode(each, { ...ada, id: 7 }),
+    );
+    const [plainLogIn, mergedLogIn] = [logIn, body("mergeHeld", { held: logIn })].map((each) =>
+      encode(each, { id: 8 }),
+    );
+    for (const pair of [
+      [plain!, merged!],
+      [merged!, plain!],
+      [merged!, merged!],
+      [plainLogIn!, mergedLogIn!],
+      [mergedLogIn!, plainLogIn!],
+    ] as const) {
+      const done = { command: pair[0], outcome: accepted(at(1)) };
+      const again = { command: pair[1], outcome: accepted(at(1), true) };
+      expect(check(done, again)).toBeUndefined();
+      expect(check(done, { ...again, outcome: accepted(at(2)) })).toMatch("took effect at 4096");
+    }
+  });
+
   it.each<[string, Result, RegExp]>([
     ["a second effect", { command: leave, outcome: accepted(at(2)) }, /took effect at 4096 before/],
     [

@@ -37,7 +37,9 @@ export class ExactlyOnceApplied implements ClusterChecker, FirstApplication {
       if (events.length > 0) this.#fail(`the refused command at ${position} tells events`);
       return;
     }
-    const { id, userId, body } = fromBinary(CommandSchema, encoded);
+    const { id, userId, body: given } = fromBinary(CommandSchema, encoded);
+    // A held command counts as what it carries, under its id (IM4).
+    const body = given.case === "mergeHeld" ? given.value.held : given;
     const key = `${scopeOf(userId, body)} ${Buffer.from(id).toString("latin1")}`;
     const isInitialize = body.case === "initializeCluster";
     const first =

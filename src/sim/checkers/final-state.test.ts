@@ -48,9 +48,20 @@ describe("final state", () => {
     ["a message too many", insertItem(), /row 4 of timeline_items/],
     ["another author", "UPDATE timeline_items SET author_id = 2 WHERE item_id = 2", /row 2 of/],
     ["a stay that is gone", "DELETE FROM memberships WHERE user_id = 2", /of memberships/],
-    ["a session that is open", "INSERT INTO sessions VALUES (9, 1, '', 1, 1)", /of sessions/],
+    ["a session that is open", "INSERT INTO sessions VALUES (9, 1, '', 1, 1, NULL)", /of sessions/],
     ["another owner", "UPDATE rooms SET owner_id = 2 WHERE room_id = 3", /row 3 of rooms/],
     ["another password", "UPDATE users SET password_hash = '' WHERE user_id = 1", /row 1 of users/],
+    ["a time of writing", "UPDATE timeline_items SET written_ms = 1 WHERE item_id = 2", /row 2 of/],
+    [
+      "a message that was set aside by nobody",
+      "INSERT INTO set_aside VALUES (1, 1, 1, 1, x'00', 1, 'x', 7)",
+      /row 1 of set_aside/,
+    ],
+    [
+      "a session of an island",
+      "UPDATE sessions SET island_nonce = x'0000000000000001'",
+      /row 1 of sessions/,
+    ],
     ["a forgotten id", "DELETE FROM commands WHERE user_id = 2", /of commands/],
     ["another key", "UPDATE cluster SET token_key = x'00'", /row 1 of cluster/],
     ["another time", "UPDATE cluster SET timestamp_ms = 0", /row 1 of cluster/],
@@ -61,6 +72,6 @@ describe("final state", () => {
 
 function insertItem(): string {
   return `INSERT INTO timeline_items
-    SELECT 4, room_id, 9, position, timestamp_ms, author_id, 2, command_id, NULL
+    SELECT 4, room_id, 9, position, timestamp_ms, author_id, 2, command_id, NULL, 0
     FROM timeline_items WHERE item_id = 1`;
 }

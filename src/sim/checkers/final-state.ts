@@ -12,6 +12,10 @@ const notLeft = Number.MAX_SAFE_INTEGER;
 const roomKinds = { personal: 1, open: 2 } as const;
 const itemKinds = { message: 1, joined: 2, left: 3 } as const;
 
+const numbersOfItem: readonly string[] = [
+  ...["room_id", "number", "position", "timestamp_ms", "author_id", "kind", "written_ms"],
+];
+
 /** Rows of the timeline that are read at once. */
 const itemsAtOnce = 10_000;
 
@@ -28,13 +32,12 @@ export class ItemHashes {
   }
 
   add(item: ModelItem): void {
-    const { roomId, number, position, timestampMs, authorId, commandId, content } = item;
-    this.#hashes.push(
-      this.#hashOf([roomId, number, position, timestampMs, authorId, itemKinds[content.kind]], {
-        commandId,
-        body: content.kind === "message" ? content.body : null,
-      }),
-    );
+    const { roomId, number, position, timestampMs, authorId, writtenMs } = item;
+    const { commandId, content } = item;
+    const kind = itemKinds[content.kind];
+    const numbers = [roomId, number, position, timestampMs, authorId, kind, writtenMs];
+    const body = content.kind === "message" ? content.body : null;
+    this.#hashes.push(this.#hashOf(numbers, { commandId, body }));
   }
 
   /**
@@ -42,8 +45,7 @@ export class ItemHashes {
    * log.
    */
   isRow(at: number, row: Row): boolean {
-    const names = ["room_id", "number", "position", "timestamp_ms", "author_id", "kind"];
-    const numbers = names.map((name) => row[name] as number);
+    const numbers = numbersOfItem.map((name) => row[name] as number);
     const commandId = row["command_id"] as Uint8Array;
     return this.#hashes[at] === this.#hashOf(numbers, { commandId, body: row["body"] as string });
   }
@@ -169,11 +171,21 @@ function tablesOf(model: ChatModel) {
     },
     {
       table: "sessions",
-      sql: `SELECT session_id, user_id, device, opened_position, opened_ms
+      sql: `SELECT session_id, user_id, device, opened_position, opened_ms, island_nonce
         FROM sessions ORDER BY session_id`,
-      expected: [...model.sessions.values()].map(({ sessionId, userId, device, opened }) => [
-        ...[sessionId, userId, device],
-        ...[opened.position, opened.timestampMs],
+      expected: [...model.sessions.values()].map((session) => [
+        ...[session.sessionId, session.userId, session.device],
+        ...[session.opened.position, session.opened.timestampMs],
+        nonceOf(session.islandNonce),
+      ]),
+    },
+    {
+      table: "set_aside",
+      sql: `SELECT position, room_id, author_id, owner_id, command_id, accepted_ms, body, code
+        FROM set_aside ORDER BY position`,
+      expected: [...model.setAside.values()].map((message) => [
+        ...[message.position, message.roomId, message.authorId, message.ownerId],
+        ...[hex(message.commandId), message.acceptedMs, message.body, message.code],
       ]),
     },
     {
@@ -212,6 +224,11 @@ function membershipsOf({ stays, rooms }: ChatModel): Value[][] {
     }
   }
   return rows;
+}
+
+/** IM10, in eight bytes; none where no island has opened the session. */
+function nonceOf(islandNonce: bigint): string | null {
+  return islandNonce === 0n ? null : `x${islandNonce.toString(16).padStart(16, "0")}`;
 }
 
 function describe(values: readonly unknown[]): string {

@@ -74,6 +74,7 @@ describe("model conformance", () => {
     ["another text", spoiled(5, 0, item({ content: { case: "body", value: "y" } })), /hello/],
     ["another name", spoiled(5, 0, item({ authorUsername: "Ada" })), /"authorUsername":"ada"/],
     ["another time", spoiled(5, 0, item({ timestampMs: 1n })), /"timestampMs":1006/],
+    ["a time of writing", spoiled(5, 0, item({ writtenMs: 1n })), /"writtenMs":0/],
     ["another session ended", spoiled(7, 0, item({ sessionId: 2 })), /"sessionId":1/],
     ["another owner", spoiled(4, 0, item({ ownerId: 2 })), /"ownerId":1/],
   ])("catches %s", (_title, finding, message) => {

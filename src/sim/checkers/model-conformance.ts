@@ -2,7 +2,7 @@
 // to the model of the rules (chat-model.ts) too, and outcome, events and audiences must be equal.
 import type { Audience, ChatEvent, ChatOutcome } from "../../chat/index.ts";
 import type { ChatModel } from "../chat-model.ts";
-import type { ModelEvent, ModelItem, ModelOutcome } from "../chat-model-values.ts";
+import type { ModelEvent, ModelItem, ModelOutcome, ModelSetAside } from "../chat-model-values.ts";
 import { type ClusterChecker, SafetyViolation } from "../checker.ts";
 import type { ClusterEvent } from "../cluster-event.ts";
 import type { CommandResult, FirstApplication, FirstApplications } from "./applied-commands.ts";
@@ -86,6 +86,9 @@ function isSameAudience(expected: ModelEvent["audience"], actual: Audience): boo
 
 function isSameEvent(expected: ModelEvent["what"], actual: ChatEvent["event"]["body"]): boolean {
   if (expected.kind === "item") return actual.case === "item" && isSameItem(expected, actual.value);
+  if (expected.kind === "setAside") {
+    return actual.case === "setAside" && isSameSetAside(expected, actual.value);
+  }
   if (expected.kind === "sessionEnded") {
     return actual.case === "sessionEnded" && actual.value.sessionId === expected.sessionId;
   }
@@ -99,9 +102,21 @@ function isSameEvent(expected: ModelEvent["what"], actual: ChatEvent["event"]["b
   );
 }
 
-type ToldItem = Extract<ChatEvent["event"]["body"], { case: "item" }>["value"];
+type Told<Case> = Extract<ChatEvent["event"]["body"], { case: Case }>["value"];
 
-function isSameItem(expected: ModelItem, actual: ToldItem): boolean {
+function isSameSetAside(expected: ModelSetAside, actual: Told<"setAside">): boolean {
+  return (
+    actual.roomId === expected.roomId &&
+    actual.authorId === expected.authorId &&
+    actual.authorUsername === expected.authorUsername &&
+    Buffer.compare(actual.commandId, expected.commandId) === 0 &&
+    actual.acceptedMs === BigInt(expected.acceptedMs) &&
+    actual.body === expected.body &&
+    actual.reason !== ""
+  );
+}
+
+function isSameItem(expected: ModelItem, actual: Told<"item">): boolean {
   const { content } = expected;
   return (
     actual.roomId === expected.roomId &&
@@ -111,6 +126,7 @@ function isSameItem(expected: ModelItem, actual: ToldItem): boolean {
     actual.authorId === expected.authorId &&
     actual.authorUsername === expected.authorUsername &&
     Buffer.compare(actual.commandId, expected.commandId) === 0 &&
+    actual.writtenMs === BigInt(expected.writtenMs) &&
     (content.kind === "message"
       ? actual.content.case === "body" && actual.content.value === content.body
       : actual.content.case === content.kind)

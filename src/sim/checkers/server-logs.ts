@@ -3,6 +3,12 @@
 // Matching, and that by a value: whoever asks decides.
 import type { Entry, Role } from "../../raft/index.ts";
 import type { ClusterEvent, ServerId } from "../cluster-event.ts";
+import {
+  configurationIn,
+  foundingConfiguration,
+  isQuorum,
+  type LoggedConfiguration,
+} from "./configurations.ts";
 import { EntryTree } from "./entry-tree.ts";
 
 /** One server's log. Read it; only ServerLogs writes it. */
@@ -22,8 +28,14 @@ export interface ServerLog {
   appliedIndex: number;
   /** A commit was told inside a step whose entries have not been told yet. */
   isCommitOpen: boolean;
-  /** Something on its disk was destroyed: it may come back with less than was durable. */
+  /**
+   * Something on its disk was destroyed: its next start may come back with less than was durable.
+   */
   damaged: boolean;
+  /** Its last start has put a fetched state, and with it another log, in the place of its own. */
+  isBegunAnew: boolean;
+  /** The configurations that stand in it, newest last; the first is the founding one. */
+  configurations: LoggedConfiguration[];
   /** The durable part of the log that its disk held when that was replaced or found damaged. */
   lost: readonly number[];
 }
@@ -37,38 +49,73 @@ export interface Commit {
 /** The logs of all servers. Must see every event, before those who look here. */
 export class ServerLogs {
   readonly #tree = new EntryTree();
-  readonly #logs: ServerLog[];
+  readonly #logs = new Map<ServerId, ServerLog>();
+  readonly #founding: LoggedConfiguration;
+  #committed: { index: number; configuration: LoggedConfiguration };
   /** What the last event showed to be against Log Matching. */
   problem: string | undefined;
   /** The commit that can be looked at since the last event. */
   newCommit: Commit | undefined;
 
+  /** `servers`: how many the cluster is founded by, with the ids 1, 2, 3, … */
   constructor(servers: number) {
-    this.#logs = Array.from({ length: servers }, () => ({
-      terms: [0],
-      durable: 0,
-      term: 0,
-      role: "follower",
-      commitIndex: 0,
-      appliedIndex: 0,
-      isCommitOpen: false,
-      damaged: false,
-      lost: [],
-    }));
-  }
-
-  get count(): number {
-    return this.#logs.length;
-  }
-
-  get majority(): number {
-    return Math.floor(this.#logs.length / 2) + 1;
+    this.#founding = foundingConfiguration(servers);
+    this.#committed = { index: 0, configuration: this.#founding };
   }
 
   of(server: ServerId): ServerLog {
-    const log = this.#logs[server - 1];
-    if (log === undefined) throw new Error(`there is no server ${server}`);
+    let log = this.#logs.get(server);
+    if (log === undefined) {
+      log = {
+        terms: [0],
+        durable: 0,
+        term: 0,
+        role: "follower",
+        commitIndex: 0,
+        appliedIndex: 0,
+        isCommitOpen: false,
+        damaged: false,
+        isBegunAnew: false,
+        configurations: [this.#founding],
+        lost: [],
+      };
+      this.#logs.set(server, log);
+    }
     return log;
+  }
+
+  // ---- Configurations ---------------------------------------------------------------------------
+
+  /** The newest one in a server's log, committed or not: it counts from its place on (Raft §6). */
+  configurationOf(server: ServerId): LoggedConfiguration {
+    return this.of(server).configurations.at(-1) ?? this.#founding;
+  }
+
+  /** The one that counts at a place of a server's log. */
+  configurationAt(server: ServerId, index: number): LoggedConfiguration {
+    const { configurations } = this.of(server);
+    return configurations.findLast((one) => one.index <= index) ?? this.#founding;
+  }
+
+  /** The newest that is known to be committed, and the highest committed index. */
+  get committedConfiguration(): { readonly index: number; configuration: LoggedConfiguration } {
+    return this.#committed;
+  }
+
+  /** Those by which somebody may decide something: the committed one, and what follows it. */
+  countingConfigurations(): LoggedConfiguration[] {
+    const { configuration } = this.#committed;
+    const later = [...this.#logs.values()].flatMap(({ configurations }) =>
+      configurations.filter(({ index }) => index > configuration.index),
+    );
+    return [...new Set([configuration, ...later])];
+  }
+
+  /** Whether some log has removed the folder with this birth number. */
+  isRemovedSomewhere(birth: string): boolean {
+    return [...this.#logs.values()].some(
+      ({ configurations }) => configurations.at(-1)?.removedBirths.has(birth) === true,
+    );
   }
 
   /** Whether a server's log, as it can be read, holds this entry and so all before it. */
@@ -77,15 +124,24 @@ export class ServerLogs {
   }
 
   /**
-   * On how many servers' disks this entry is. A copy that was destroyed after the entry was durable
+   * Whether an entry is on a server's disk. A copy that was destroyed after the entry was durable
    * there counts: a promise that relied on it may still be under way.
    */
+  isOnDisk(server: ServerId, index: number, term: number): boolean {
+    const { terms, durable, lost } = this.of(server);
+    return (durable >= index && terms[index] === term) || lost[index] === term;
+  }
+
+  /** On how many servers' disks this entry is; see `isOnDisk`. */
   disksWith(index: number, term: number): number {
     let count = 0;
-    for (const { terms, durable, lost } of this.#logs) {
-      if ((durable >= index && terms[index] === term) || lost[index] === term) count += 1;
-    }
+    for (const server of this.#logs.keys()) if (this.isOnDisk(server, index, term)) count += 1;
     return count;
+  }
+
+  /** Whether it is on the disks of a quorum. */
+  isOnQuorum(configuration: LoggedConfiguration, index: number, term: number): boolean {
+    return isQuorum(configuration, (server) => this.isOnDisk(server, index, term));
   }
 
   see(event: ClusterEvent): void {
@@ -106,6 +162,7 @@ export class ServerLogs {
       case "diskReplaced":
         log.lost = log.terms.slice(0, log.durable + 1);
         log.terms = [0];
+        log.configurations = [this.#founding];
         log.durable = 0;
         log.damaged = false;
         break;
@@ -142,10 +199,15 @@ export class ServerLogs {
     if (!log.isCommitOpen) return;
     log.isCommitOpen = false;
     this.newCommit = { server, index: log.commitIndex };
+    if (log.commitIndex <= this.#committed.index) return;
+    this.#committed = {
+      index: log.commitIndex,
+      configuration: this.configurationAt(server, log.commitIndex),
+    };
   }
 
   #start(log: ServerLog, event: Extract<ClusterEvent, { kind: "started" }>): void {
-    const { lastIndex, lastTerm, hardState, appliedIndex } = event;
+    const { lastIndex, lastTerm, hardState, appliedIndex, baseIndex } = event;
     if (lastIndex > 0 && !this.#tree.has(lastIndex, lastTerm)) {
       this.problem = `it recovered entry ${lastIndex} of term ${lastTerm}, which nobody appended`;
       return;
@@ -154,6 +216,7 @@ export class ServerLogs {
       const held = log.terms.slice(0, log.durable + 1);
       if (held.length > log.lost.length) log.lost = held;
     }
+    const termAtBase = log.terms[baseIndex];
     // The last entry names the log: the way back from it, as far as this server is known to differ.
     const { terms } = log;
     if (terms.length > lastIndex + 1) terms.length = lastIndex + 1;
@@ -166,13 +229,30 @@ export class ServerLogs {
       term = this.#tree.previousTerm(index, term);
     }
     terms.length = lastIndex + 1 - tail.length;
-    while (tail.length > 0) terms.push(tail.pop()!);
+    this.#cutConfigurations(log, terms.length);
+    while (tail.length > 0) {
+      this.#keepConfiguration(log, terms.length, tail.at(-1)!);
+      terms.push(tail.pop()!);
+    }
+    log.isBegunAnew = baseIndex > 0 && terms[baseIndex] !== termAtBase;
     log.durable = lastIndex;
+    log.damaged = false;
     log.term = hardState.term;
     log.role = "follower";
-    log.commitIndex = appliedIndex;
+    // What was cut off had been applied here, whatever became of that state.
+    log.commitIndex = Math.max(appliedIndex, baseIndex);
     log.appliedIndex = appliedIndex;
     log.isCommitOpen = false;
+  }
+
+  /** The log ends before `index` now. */
+  #cutConfigurations({ configurations }: ServerLog, index: number): void {
+    while (configurations.length > 1 && configurations.at(-1)!.index >= index) configurations.pop();
+  }
+
+  #keepConfiguration({ configurations }: ServerLog, index: number, term: number): void {
+    const configuration = this.#tree.configuration(index, term);
+    if (configuration !== undefined) configurations.push(configuration);
   }
 
   #append(log: ServerLog, entries: readonly Entry[]): void {
@@ -185,6 +265,7 @@ export class ServerLogs {
       }
       if (index < terms.length) {
         terms.length = index;
+        this.#cutConfigurations(log, index);
         if (log.durable >= index) log.durable = index - 1;
       }
       if (!this.#tree.add(entry, terms[index - 1]!)) {
@@ -194,6 +275,21 @@ export class ServerLogs {
         return;
       }
       terms.push(term);
+      if (entry.kind === "configuration") this.#takeConfiguration(log, entry);
     }
+  }
+
+  #takeConfiguration(log: ServerLog, entry: Entry): void {
+    const { index, term } = entry;
+    if (this.#tree.configuration(index, term) === undefined) {
+      const previous = log.configurations.at(-1) ?? this.#founding;
+      const configuration = configurationIn(entry, previous);
+      if (configuration === undefined) {
+        this.problem = `it appended entry ${index}, which should be a configuration and is none`;
+        return;
+      }
+      this.#tree.setConfiguration(configuration);
+    }
+    this.#keepConfiguration(log, index, term);
   }
 }

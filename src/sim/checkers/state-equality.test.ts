@@ -26,6 +26,7 @@ const item: ChatEvent["event"] = {
       authorUsername: "ada",
       commandId: new Uint8Array(16),
       content: { case: "body", value: "hello" },
+      writtenMs: 0n,
     },
   },
 };
@@ -68,11 +69,26 @@ describe("state equality", () => {
     ],
     ["another text", changed({ content: { case: "body", value: "hellp" } })],
     ["another time", changed({ timestampMs: 6n })],
+    ["another time of writing", changed({ writtenMs: 1n })],
     ["another author", changed({ authorId: 2 })],
   ])("catches %s on another server", (_title, result) => {
     expect(check([good], [result])).toMatch(
       "server 2 came to another result than others at entry 1",
     );
+  });
+
+  it("catches another reason why a message was set aside", () => {
+    const aside = (reason: string): Result => {
+      const value = {
+        $typeName: "chat.v1.SetAside" as const,
+        ...{ roomId: 1, authorId: 2, authorUsername: "bob", commandId: new Uint8Array(16) },
+        ...{ acceptedMs: 5n, body: "hello", reason },
+      };
+      const event = { ...item, body: { case: "setAside" as const, value } };
+      return { outcome, events: [{ audience: to(1, 2), event }] };
+    };
+    expect(check([aside("full")], [aside("full")])).toBeUndefined();
+    expect(check([aside("full")], [aside("left")])).toMatch("server 2 came to another result");
   });
 
   it("catches results for other commands than those given", () => {

@@ -90,6 +90,14 @@ function addEvent(hash: ContentHash, { audience, event }: ChatEvent): void {
       hash.number(Number(item.timestampMs)).number(item.authorId).text(item.authorUsername);
       hash.bytes(item.commandId).text(item.content.case ?? "");
       if (item.content.case === "body") hash.text(item.content.value);
+      hash.number(Number(item.writtenMs));
+      break;
+    }
+    case "setAside": {
+      const { value: message } = body;
+      hash.number(message.roomId).number(message.authorId).text(message.authorUsername);
+      hash.bytes(message.commandId).number(Number(message.acceptedMs));
+      hash.text(message.body).text(message.reason);
       break;
     }
     case "roomCreated": {

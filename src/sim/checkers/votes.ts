@@ -16,10 +16,14 @@ interface SavedVotes {
 export class Votes implements ClusterChecker {
   readonly name = "votes";
   readonly #saved = new Map<ServerId, SavedVotes>();
+  readonly #births = new Map<ServerId, string>();
 
   see(event: ClusterEvent): void {
     switch (event.kind) {
       case "started":
+        // A folder that has begun anew is another member, without a say until it is taken in.
+        if (this.#births.get(event.server) !== event.birth) this.#saved.delete(event.server);
+        this.#births.set(event.server, event.birth);
         this.#recover(event.server, event.hardState);
         break;
       case "hardStateSaved":

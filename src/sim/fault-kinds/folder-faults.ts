@@ -53,7 +53,7 @@ function isRestorable(scene: FaultScene, victim: ServerId): boolean {
 }
 
 function keepCopy(scene: FaultScene, copies: Set<ServerId>): void {
-  const victim = scene.drawGood();
+  const victim = scene.drawWhole();
   if (victim === undefined || scene.target.servers.length < 3) return;
   const episode = scene.begin({ servers: [victim] });
   if (episode === undefined) return;
@@ -66,7 +66,7 @@ function keepCopy(scene: FaultScene, copies: Set<ServerId>): void {
 /** Two servers find each other's folders, and must refuse them, until somebody mends it. */
 export function swapDisks(scene: FaultScene): boolean {
   const { random, target } = scene;
-  const good = scene.running().filter((server) => !scene.budget.isDestroyed(server));
+  const good = scene.running().filter((server) => target.condition(server).isWhole);
   const [one, other] = drawOrder(random, good);
   if (one === undefined || other === undefined) return false;
   const servers = [one, other];

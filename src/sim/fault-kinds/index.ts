@@ -2,10 +2,12 @@
 import type { ServerId } from "../cluster-event.ts";
 import type { FaultKind } from "../fault-kind.ts";
 import type { FaultScene } from "../fault-scene.ts";
-import { emptyDisk, flipBits } from "./copy-faults.ts";
+import { corruptState, emptyDisk, flipBits, rotRow } from "./copy-faults.ts";
 import { failDisk, fillDisk, misdirectRead } from "./disk-faults.ts";
 import { olderDisk, swapDisks } from "./folder-faults.ts";
+import * as islands from "./island-faults.ts";
 import * as links from "./link-faults.ts";
+import * as members from "./member-faults.ts";
 import * as processes from "./process-faults.ts";
 import { misdirectWrite } from "./stray-write.ts";
 import * as surroundings from "./surroundings.ts";
@@ -48,5 +50,14 @@ export function createStrikes(): Readonly<Record<FaultKind, Strike>> {
     emptyDisk,
     olderDisk: (scene) => olderDisk(scene, keptCopies),
     swappedDisks: swapDisks,
+    rotRow,
+    corruptState,
+    joinServer: members.joinServer,
+    removeServer: members.removeServer,
+    replaceServer: members.replaceServer,
+    transferLeadership: members.transferLeadership,
+    takeCheckpoint: members.takeCheckpoint,
+    majorityDown: islands.takeMajority,
+    islands: islands.cutIntoIslands,
   };
 }

@@ -125,7 +125,7 @@ function cutForATime(
 }
 
 /** Both directions between each of these and each of those. */
-function between(these: readonly ServerId[], those: readonly ServerId[]): Direction[] {
+export function between(these: readonly ServerId[], those: readonly ServerId[]): Direction[] {
   return these.flatMap((one) =>
     those.flatMap((other) => [
       { from: one, to: other },

@@ -70,7 +70,8 @@ export function losePowerOfAll(scene: FaultScene): boolean {
 /** SIGTERM; started again some time after it has ended. */
 export function stopGracefully(scene: FaultScene): boolean {
   const victim = scene.drawRunning();
-  if (victim === undefined) return false;
+  // It may give votes back.
+  if (victim === undefined || !scene.budget.mayShrink) return false;
   const episode = scene.begin({ servers: [victim] });
   if (episode === undefined) return false;
   const { target } = scene;

@@ -22,8 +22,8 @@ const lookMs = 200;
  *   as the only one that is whole, which no start can know;
  * - the plan counts how often the durable index rises. The first rise may be of a batch that was
  *   written before, the second is the stray one at the earliest, the third then follows it. After
- *   that the damage can be proved: the server is started on its folder, and has to refuse;
- * - one that goes down earlier gets an empty disk before it starts again, and stays out.
+ *   that the damage can be proved: the server is started on its folder, and has to mend it;
+ * - one that goes down earlier gets an empty disk before it starts again, and is taken in anew.
  * A server that has died by itself is started once more by its supervisor a second later, past the
  * plan. So only one is struck that has been up for some time, and its death is found sooner.
  */
@@ -35,7 +35,7 @@ export function misdirectWrite(scene: FaultScene): boolean {
         (scene.steadiness.get(server) ?? 0) >= steadyLooks &&
         scene.budget.mayDestroy(server) &&
         scene.mayStartAsUsual(server) &&
-        !scene.emptied.has(server),
+        scene.target.condition(server).isFounder,
     );
   const victim = drawOne(scene.random, candidates);
   if (victim === undefined || !scene.isAllowed({ servers: [victim] })) return false;
@@ -86,11 +86,11 @@ class StrayWrite {
     if (this.#rises >= provingRises) {
       // What the file cache holds is as damaged as the platter; this is for disks that differ.
       scene.losePower(this.#victim);
-      scene.target.start(this.#victim);
-      if (!scene.target.condition(this.#victim).up) return;
+      scene.startAsUsual(this.#victim);
+    } else {
+      // Not proved, or nothing went astray after all: either way it begins anew.
+      scene.empty(this.#victim);
     }
-    // Not proved, or nothing went astray after all: either way it stays out.
-    scene.empty(this.#victim);
     scene.target.start(this.#victim);
   }
 }

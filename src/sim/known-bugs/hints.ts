@@ -138,6 +138,8 @@ export const farServers: JobOptions = {
       electionTimeoutTicksMin: 30,
       electionTimeoutTicksMax: 60,
       liveTimeoutMs: 500,
+      islandAfterMs: 5_000,
+      survival: "quorum",
       proposalTimeoutMs: 5_000,
       acks: "majority",
     },
@@ -149,5 +151,119 @@ export const farServers: JobOptions = {
       delayMsMax: 60,
       slowDiskMsMax: 500,
     },
+  },
+};
+
+/** A majority is away most of the time, in many ways, and machines lose power meanwhile. */
+export const islands: JobOptions = {
+  simulatedMs: 60_000,
+  swarm: {
+    ...elections.swarm,
+    intensity: 1,
+    timings: {
+      tickMs: 10,
+      heartbeatIntervalTicks: 5,
+      electionTimeoutTicksMin: 30,
+      electionTimeoutTicksMax: 60,
+      liveTimeoutMs: 500,
+      islandAfterMs: 900,
+      survival: "island",
+      proposalTimeoutMs: 5_000,
+      acks: "live",
+    },
+    sizes: { checkpointBytes: 64 * 1024 * 1024, logKeepBytes: 16 * 1024 * 1024 },
+    ...everyMs(
+      ["majorityDown", "islands", "kill", "powerLoss", "delay", "breakClients", "slowDisk"],
+      4_000,
+    ),
+    strengths: { ...strengths, delayMsMax: 300 },
+  },
+};
+
+/** Some are cut off from a majority that goes on, and people change sides. */
+export const islandsBesideAMajority: JobOptions = {
+  simulatedMs: 120_000,
+  swarm: {
+    ...islands.swarm,
+    servers: 5,
+    intensity: 4,
+    ...everyMs(["islands", "breakClients"], 2_000),
+  },
+};
+
+/** Islands, and bits flip. */
+export const islandsAndDamage: JobOptions = {
+  simulatedMs: 60_000,
+  swarm: {
+    ...islands.swarm,
+    intensity: 2,
+    ...everyMs(["majorityDown", "islands", "kill", "bitFlip"], 4_000),
+  },
+};
+
+/** Servers come, go and lose leadership all the time; some die meanwhile. */
+export const members: JobOptions = {
+  simulatedMs: 120_000,
+  swarm: {
+    ...elections.swarm,
+    intensity: 2,
+    ...everyMs(
+      ["joinServer", "removeServer", "replaceServer", "transferLeadership", "kill", "stop"],
+      4_000,
+    ),
+    strengths,
+  },
+};
+
+/** Snapshots are taken every few seconds, and those who were away need them. */
+export const snapshots: JobOptions = {
+  simulatedMs: 120_000,
+  swarm: {
+    ...elections.swarm,
+    intensity: 3,
+    sizes: { checkpointBytes: 4_096, logKeepBytes: 0 },
+    ...everyMs(["kill", "powerLoss", "isolate", "takeCheckpoint"], 3_000),
+    strengths: { ...strengths, episodeMsMin: 1_000, episodeMsMax: 10_000 },
+  },
+};
+
+/** Newcomers join a cluster in which much is written, and get all of its log. */
+export const longLogs: JobOptions = {
+  simulatedMs: 240_000,
+  swarm: {
+    ...elections.swarm,
+    intensity: 4,
+    operationsMax: 20_000,
+    sizes: { checkpointBytes: 64 * 1024 * 1024, logKeepBytes: 16 * 1024 * 1024 },
+    ...everyMs(["joinServer", "removeServer", "slowDisk"], 10_000),
+    strengths: { ...strengths, slowDiskMsMax: 600, episodeMsMin: 10_000, episodeMsMax: 40_000 },
+    stormMs: 200_000,
+  },
+};
+
+/** Much is lost while leaders die: whoever has forgotten is asked for its vote. */
+export const lostLogs: JobOptions = {
+  simulatedMs: 180_000,
+  swarm: {
+    ...elections.swarm,
+    servers: 5,
+    intensity: 4,
+    sizes: { checkpointBytes: 64 * 1024 * 1024, logKeepBytes: 16 * 1024 * 1024 },
+    ...everyMs(["kill", "killFurthest", "isolate", "bitFlip", "emptyDisk"], 1_500),
+    strengths: { ...strengths, episodeMsMin: 50, episodeMsMax: 1_000 },
+    stormMs: 60_000,
+  },
+};
+
+/** Disks are emptied and rot, again and again, among elections. */
+export const damagedDisks: JobOptions = {
+  simulatedMs: 120_000,
+  swarm: {
+    ...snapshots.swarm,
+    sizes: { checkpointBytes: 16_384, logKeepBytes: 4_096 },
+    ...everyMs(
+      ["kill", "isolate", "bitFlip", "emptyDisk", "rotRow", "misdirectedWrite", "takeCheckpoint"],
+      4_000,
+    ),
   },
 };

@@ -78,8 +78,8 @@ export const replicaBugs: readonly KnownBug[] = [
     edits: [
       {
         file: "src/replica/replica.ts",
-        replace: "this.#time.nextStampMs(this.#members, this.#options.clock.monotonicMs());",
-        by: "Math.floor(this.#options.clock.wallMs());",
+        replace: "this.#time.nextStampMs(this.#voters(), options.clock.monotonicMs()),",
+        by: "Math.floor(options.clock.wallMs()),",
       },
     ],
   },
@@ -90,8 +90,8 @@ export const replicaBugs: readonly KnownBug[] = [
     edits: [
       {
         file: "src/replica/replica.ts",
-        replace: "this.#time.nextStampMs(this.#members, this.#options.clock.monotonicMs());",
-        by: "Math.floor(this.#options.clock.wallMs());",
+        replace: "this.#time.nextStampMs(this.#voters(), options.clock.monotonicMs()),",
+        by: "Math.floor(options.clock.wallMs()),",
       },
       {
         file: "src/chat/chat.ts",

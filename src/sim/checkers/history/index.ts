@@ -6,6 +6,7 @@ import { counts } from "./counts.ts";
 import { denseNumbers } from "./dense-numbers.ts";
 import { exactlyOnce } from "./exactly-once.ts";
 import { fifo } from "./fifo.ts";
+import { held } from "./held.ts";
 import { linearizability } from "./linearizability.ts";
 import { monotonicReads } from "./monotonic-reads.ts";
 import { pages } from "./pages.ts";
@@ -20,6 +21,7 @@ export const historyCheckers: readonly HistoryChecker[] = [
   sameEverywhere,
   denseNumbers,
   exactlyOnce,
+  held,
   linearizability,
   time,
   fifo,

@@ -62,8 +62,15 @@ function whenRoomsWereKnown(model: HistoryModel): Map<number, number> {
   return known;
 }
 
-/** Said of one attempt before its id is looked at, so also of a repetition. */
-const saidBeforeId: ReadonlySet<string | undefined> = new Set(["UNAUTHENTICATED", "OVERLOADED"]);
+/**
+ * Said of one attempt before its id is looked at, so also of a repetition; or, in island mode, by a
+ * server that does not know of the first (SPEC.md IM1, IM2).
+ */
+const saidBeforeId: ReadonlySet<string | undefined> = new Set([
+  "UNAUTHENTICATED",
+  "OVERLOADED",
+  "NEEDS_MAJORITY",
+]);
 
 function checkRepetition(model: HistoryModel, operation: OperationRecord): void {
   const { code, callNs } = operation;

@@ -7,7 +7,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Event, TimelineItem } from "./event_pb.js";
+import type { Event, HeldMessage, SetAside, TimelineItem } from "./event_pb.js";
 
 /**
  * Describes the file chat/v1/api.proto.
@@ -712,6 +712,21 @@ export declare type ReadTimelineResponse = Message<"chat.v1.ReadTimelineResponse
    * @generated from field: uint64 position = 3;
    */
   position: bigint;
+
+  /**
+   * In island mode, with the newest page: what is held in this room, oldest first.
+   *
+   * @generated from field: repeated chat.v1.HeldMessage held = 4;
+   */
+  held: HeldMessage[];
+
+  /**
+   * Held messages that could not be merged, for their author and the room's owner; with the newest
+   * page.
+   *
+   * @generated from field: repeated chat.v1.SetAside set_aside = 5;
+   */
+  setAside: SetAside[];
 };
 
 /**
@@ -1007,6 +1022,13 @@ export declare type Welcome = Message<"chat.v1.Welcome"> & {
    * @generated from field: uint64 position = 5;
    */
   position: bigint;
+
+  /**
+   * This server is in island mode.
+   *
+   * @generated from field: bool island = 6;
+   */
+  island: boolean;
 };
 
 /**
@@ -1077,6 +1099,22 @@ export declare type Notice = Message<"chat.v1.Notice"> & {
      */
     value: Goodbye;
     case: "goodbye";
+  } | {
+    /**
+     * Island mode has begun or ended on this server.
+     *
+     * @generated from field: chat.v1.IslandNotice island = 2;
+     */
+    value: IslandNotice;
+    case: "island";
+  } | {
+    /**
+     * The servers of the cluster are others now.
+     *
+     * @generated from field: chat.v1.ServersNotice servers = 3;
+     */
+    value: ServersNotice;
+    case: "servers";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1085,6 +1123,47 @@ export declare type Notice = Message<"chat.v1.Notice"> & {
  * Use `create(NoticeSchema)` to create a new message.
  */
 export declare const NoticeSchema: GenMessage<Notice>;
+
+/**
+ * @generated from message chat.v1.IslandNotice
+ */
+export declare type IslandNotice = Message<"chat.v1.IslandNotice"> & {
+  /**
+   * @generated from field: bool open = 1;
+   */
+  open: boolean;
+
+  /**
+   * How many servers hold together, this one included; 0 when it has ended.
+   *
+   * @generated from field: uint32 servers = 2;
+   */
+  servers: number;
+};
+
+/**
+ * Describes the message chat.v1.IslandNotice.
+ * Use `create(IslandNoticeSchema)` to create a new message.
+ */
+export declare const IslandNoticeSchema: GenMessage<IslandNotice>;
+
+/**
+ * @generated from message chat.v1.ServersNotice
+ */
+export declare type ServersNotice = Message<"chat.v1.ServersNotice"> & {
+  /**
+   * Client addresses of all servers, as `http://host:port`.
+   *
+   * @generated from field: repeated string addresses = 1;
+   */
+  addresses: string[];
+};
+
+/**
+ * Describes the message chat.v1.ServersNotice.
+ * Use `create(ServersNoticeSchema)` to create a new message.
+ */
+export declare const ServersNoticeSchema: GenMessage<ServersNotice>;
 
 /**
  * @generated from message chat.v1.Goodbye
@@ -1129,6 +1208,14 @@ export enum WriteStatus {
    * @generated from enum value: WRITE_STATUS_STORED = 1;
    */
   STORED = 1,
+
+  /**
+   * No majority of servers can be reached: on the disks of the reachable ones, shown as held, and
+   * merged when a majority is back (island mode).
+   *
+   * @generated from enum value: WRITE_STATUS_HELD = 2;
+   */
+  HELD = 2,
 }
 
 /**
@@ -1264,6 +1351,20 @@ export enum RejectionCode {
    * @generated from enum value: REJECTION_CODE_TOO_LARGE = 14;
    */
   TOO_LARGE = 14,
+
+  /**
+   * In island mode only messages are accepted; this needs a majority of servers. Nothing changed.
+   *
+   * @generated from enum value: REJECTION_CODE_NEEDS_MAJORITY = 15;
+   */
+  NEEDS_MAJORITY = 15,
+
+  /**
+   * An operator's wish that would do harm, or that does not fit the cluster as it is.
+   *
+   * @generated from enum value: REJECTION_CODE_NOT_POSSIBLE = 16;
+   */
+  NOT_POSSIBLE = 16,
 }
 
 /**

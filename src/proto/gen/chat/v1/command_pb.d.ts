@@ -89,6 +89,12 @@ export declare type Command = Message<"chat.v1.Command"> & {
      */
     value: SendMessage;
     case: "sendMessage";
+  } | {
+    /**
+     * @generated from field: chat.v1.MergeHeld merge_held = 12;
+     */
+    value: MergeHeld;
+    case: "mergeHeld";
   } | { case: undefined; value?: undefined };
 };
 
@@ -147,6 +153,55 @@ export declare type RegisterUser = Message<"chat.v1.RegisterUser"> & {
 export declare const RegisterUserSchema: GenMessage<RegisterUser>;
 
 /**
+ * Proposed by a server when its island has healed. The envelope's id, user and session are those of
+ * the command that was held; whether the session still lives is not asked.
+ *
+ * @generated from message chat.v1.MergeHeld
+ */
+export declare type MergeHeld = Message<"chat.v1.MergeHeld"> & {
+  /**
+   * The body that was held.
+   *
+   * @generated from oneof chat.v1.MergeHeld.held
+   */
+  held: {
+    /**
+     * @generated from field: chat.v1.SendMessage send_message = 1;
+     */
+    value: SendMessage;
+    case: "sendMessage";
+  } | {
+    /**
+     * A log-in that an island has checked against its copy.
+     *
+     * @generated from field: chat.v1.OpenSession open_session = 2;
+     */
+    value: OpenSession;
+    case: "openSession";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Cluster time at which it was accepted; shown with the message.
+   *
+   * @generated from field: int64 accepted_ms = 3;
+   */
+  acceptedMs: bigint;
+
+  /**
+   * The last committed index that the island knew: rights are as of then, and as of now.
+   *
+   * @generated from field: uint64 separation_index = 4;
+   */
+  separationIndex: bigint;
+};
+
+/**
+ * Describes the message chat.v1.MergeHeld.
+ * Use `create(MergeHeldSchema)` to create a new message.
+ */
+export declare const MergeHeldSchema: GenMessage<MergeHeld>;
+
+/**
  * @generated from message chat.v1.OpenSession
  */
 export declare type OpenSession = Message<"chat.v1.OpenSession"> & {
@@ -166,6 +221,13 @@ export declare type OpenSession = Message<"chat.v1.OpenSession"> & {
    * @generated from field: string device = 3;
    */
   device: string;
+
+  /**
+   * Not 0: the session was opened on an island, whose tokens carry this number.
+   *
+   * @generated from field: fixed64 island_nonce = 4;
+   */
+  islandNonce: bigint;
 };
 
 /**

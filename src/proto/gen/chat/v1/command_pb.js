@@ -10,7 +10,7 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
  * Describes the file chat/v1/command.proto.
  */
 export const file_chat_v1_command = /*@__PURE__*/
-  fileDesc("ChVjaGF0L3YxL2NvbW1hbmQucHJvdG8SB2NoYXQudjEitgMKB0NvbW1hbmQSCgoCaWQYASABKAwSDwoHdXNlcl9pZBgCIAEoDRISCgpzZXNzaW9uX2lkGAMgASgNEjgKEmluaXRpYWxpemVfY2x1c3RlchgEIAEoCzIaLmNoYXQudjEuSW5pdGlhbGl6ZUNsdXN0ZXJIABIuCg1yZWdpc3Rlcl91c2VyGAUgASgLMhUuY2hhdC52MS5SZWdpc3RlclVzZXJIABIsCgxvcGVuX3Nlc3Npb24YBiABKAsyFC5jaGF0LnYxLk9wZW5TZXNzaW9uSAASLgoNY2xvc2Vfc2Vzc2lvbhgHIAEoCzIVLmNoYXQudjEuQ2xvc2VTZXNzaW9uSAASKgoLY3JlYXRlX3Jvb20YCCABKAsyEy5jaGF0LnYxLkNyZWF0ZVJvb21IABImCglqb2luX3Jvb20YCSABKAsyES5jaGF0LnYxLkpvaW5Sb29tSAASKAoKbGVhdmVfcm9vbRgKIAEoCzISLmNoYXQudjEuTGVhdmVSb29tSAASLAoMc2VuZF9tZXNzYWdlGAsgASgLMhQuY2hhdC52MS5TZW5kTWVzc2FnZUgAQgYKBGJvZHkiJgoRSW5pdGlhbGl6ZUNsdXN0ZXISEQoJdG9rZW5fa2V5GAEgASgMIk0KDFJlZ2lzdGVyVXNlchIQCgh1c2VybmFtZRgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSFQoNcGFzc3dvcmRfaGFzaBgDIAEoCSJFCgtPcGVuU2Vzc2lvbhIPCgd1c2VyX2lkGAEgASgNEhUKDXBhc3N3b3JkX2hhc2gYAiABKAkSDgoGZGV2aWNlGAMgASgJIiIKDENsb3NlU2Vzc2lvbhISCgpzZXNzaW9uX2lkGAEgASgNIhoKCkNyZWF0ZVJvb20SDAoEbmFtZRgBIAEoCSIbCghKb2luUm9vbRIPCgdyb29tX2lkGAEgASgNIhwKCUxlYXZlUm9vbRIPCgdyb29tX2lkGAEgASgNIiwKC1NlbmRNZXNzYWdlEg8KB3Jvb21faWQYASABKA0SDAoEYm9keRgCIAEoCWIGcHJvdG8z");
+  fileDesc("ChVjaGF0L3YxL2NvbW1hbmQucHJvdG8SB2NoYXQudjEi4AMKB0NvbW1hbmQSCgoCaWQYASABKAwSDwoHdXNlcl9pZBgCIAEoDRISCgpzZXNzaW9uX2lkGAMgASgNEjgKEmluaXRpYWxpemVfY2x1c3RlchgEIAEoCzIaLmNoYXQudjEuSW5pdGlhbGl6ZUNsdXN0ZXJIABIuCg1yZWdpc3Rlcl91c2VyGAUgASgLMhUuY2hhdC52MS5SZWdpc3RlclVzZXJIABIsCgxvcGVuX3Nlc3Npb24YBiABKAsyFC5jaGF0LnYxLk9wZW5TZXNzaW9uSAASLgoNY2xvc2Vfc2Vzc2lvbhgHIAEoCzIVLmNoYXQudjEuQ2xvc2VTZXNzaW9uSAASKgoLY3JlYXRlX3Jvb20YCCABKAsyEy5jaGF0LnYxLkNyZWF0ZVJvb21IABImCglqb2luX3Jvb20YCSABKAsyES5jaGF0LnYxLkpvaW5Sb29tSAASKAoKbGVhdmVfcm9vbRgKIAEoCzISLmNoYXQudjEuTGVhdmVSb29tSAASLAoMc2VuZF9tZXNzYWdlGAsgASgLMhQuY2hhdC52MS5TZW5kTWVzc2FnZUgAEigKCm1lcmdlX2hlbGQYDCABKAsyEi5jaGF0LnYxLk1lcmdlSGVsZEgAQgYKBGJvZHkiJgoRSW5pdGlhbGl6ZUNsdXN0ZXISEQoJdG9rZW5fa2V5GAEgASgMIk0KDFJlZ2lzdGVyVXNlchIQCgh1c2VybmFtZRgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSFQoNcGFzc3dvcmRfaGFzaBgDIAEoCSKeAQoJTWVyZ2VIZWxkEiwKDHNlbmRfbWVzc2FnZRgBIAEoCzIULmNoYXQudjEuU2VuZE1lc3NhZ2VIABIsCgxvcGVuX3Nlc3Npb24YAiABKAsyFC5jaGF0LnYxLk9wZW5TZXNzaW9uSAASEwoLYWNjZXB0ZWRfbXMYAyABKAMSGAoQc2VwYXJhdGlvbl9pbmRleBgEIAEoBEIGCgRoZWxkIlsKC09wZW5TZXNzaW9uEg8KB3VzZXJfaWQYASABKA0SFQoNcGFzc3dvcmRfaGFzaBgCIAEoCRIOCgZkZXZpY2UYAyABKAkSFAoMaXNsYW5kX25vbmNlGAQgASgGIiIKDENsb3NlU2Vzc2lvbhISCgpzZXNzaW9uX2lkGAEgASgNIhoKCkNyZWF0ZVJvb20SDAoEbmFtZRgBIAEoCSIbCghKb2luUm9vbRIPCgdyb29tX2lkGAEgASgNIhwKCUxlYXZlUm9vbRIPCgdyb29tX2lkGAEgASgNIiwKC1NlbmRNZXNzYWdlEg8KB3Jvb21faWQYASABKA0SDAoEYm9keRgCIAEoCWIGcHJvdG8z");
 
 /**
  * Describes the message chat.v1.Command.
@@ -34,44 +34,51 @@ export const RegisterUserSchema = /*@__PURE__*/
   messageDesc(file_chat_v1_command, 2);
 
 /**
+ * Describes the message chat.v1.MergeHeld.
+ * Use `create(MergeHeldSchema)` to create a new message.
+ */
+export const MergeHeldSchema = /*@__PURE__*/
+  messageDesc(file_chat_v1_command, 3);
+
+/**
  * Describes the message chat.v1.OpenSession.
  * Use `create(OpenSessionSchema)` to create a new message.
  */
 export const OpenSessionSchema = /*@__PURE__*/
-  messageDesc(file_chat_v1_command, 3);
+  messageDesc(file_chat_v1_command, 4);
 
 /**
  * Describes the message chat.v1.CloseSession.
  * Use `create(CloseSessionSchema)` to create a new message.
  */
 export const CloseSessionSchema = /*@__PURE__*/
-  messageDesc(file_chat_v1_command, 4);
+  messageDesc(file_chat_v1_command, 5);
 
 /**
  * Describes the message chat.v1.CreateRoom.
  * Use `create(CreateRoomSchema)` to create a new message.
  */
 export const CreateRoomSchema = /*@__PURE__*/
-  messageDesc(file_chat_v1_command, 5);
+  messageDesc(file_chat_v1_command, 6);
 
 /**
  * Describes the message chat.v1.JoinRoom.
  * Use `create(JoinRoomSchema)` to create a new message.
  */
 export const JoinRoomSchema = /*@__PURE__*/
-  messageDesc(file_chat_v1_command, 6);
+  messageDesc(file_chat_v1_command, 7);
 
 /**
  * Describes the message chat.v1.LeaveRoom.
  * Use `create(LeaveRoomSchema)` to create a new message.
  */
 export const LeaveRoomSchema = /*@__PURE__*/
-  messageDesc(file_chat_v1_command, 7);
+  messageDesc(file_chat_v1_command, 8);
 
 /**
  * Describes the message chat.v1.SendMessage.
  * Use `create(SendMessageSchema)` to create a new message.
  */
 export const SendMessageSchema = /*@__PURE__*/
-  messageDesc(file_chat_v1_command, 8);
+  messageDesc(file_chat_v1_command, 9);
 

@@ -52,6 +52,24 @@ export declare type Event = Message<"chat.v1.Event"> & {
      */
     value: SessionEnded;
     case: "sessionEnded";
+  } | {
+    /**
+     * Written in island mode in a room that the receiver is in; it has no number and no place yet.
+     * When it is stored it comes as an `item` with the same author and command id.
+     *
+     * @generated from field: chat.v1.HeldMessage held = 5;
+     */
+    value: HeldMessage;
+    case: "held";
+  } | {
+    /**
+     * A message that was held could not be put into its room any more; only its author and the
+     * room's owner see this.
+     *
+     * @generated from field: chat.v1.SetAside set_aside = 6;
+     */
+    value: SetAside;
+    case: "setAside";
   } | { case: undefined; value?: undefined };
 };
 
@@ -60,6 +78,106 @@ export declare type Event = Message<"chat.v1.Event"> & {
  * Use `create(EventSchema)` to create a new message.
  */
 export declare const EventSchema: GenMessage<Event>;
+
+/**
+ * A message that is on the disks of an island, to be merged when a majority of servers is back.
+ *
+ * @generated from message chat.v1.HeldMessage
+ */
+export declare type HeldMessage = Message<"chat.v1.HeldMessage"> & {
+  /**
+   * @generated from field: uint32 room_id = 1;
+   */
+  roomId: number;
+
+  /**
+   * @generated from field: uint32 author_id = 2;
+   */
+  authorId: number;
+
+  /**
+   * @generated from field: string author_username = 3;
+   */
+  authorUsername: string;
+
+  /**
+   * @generated from field: bytes command_id = 4;
+   */
+  commandId: Uint8Array;
+
+  /**
+   * Cluster time at which it was accepted.
+   *
+   * @generated from field: int64 timestamp_ms = 5;
+   */
+  timestampMs: bigint;
+
+  /**
+   * @generated from field: string body = 6;
+   */
+  body: string;
+
+  /**
+   * Orders held messages of one server.
+   *
+   * @generated from field: uint64 hybrid_time = 7;
+   */
+  hybridTime: bigint;
+};
+
+/**
+ * Describes the message chat.v1.HeldMessage.
+ * Use `create(HeldMessageSchema)` to create a new message.
+ */
+export declare const HeldMessageSchema: GenMessage<HeldMessage>;
+
+/**
+ * @generated from message chat.v1.SetAside
+ */
+export declare type SetAside = Message<"chat.v1.SetAside"> & {
+  /**
+   * @generated from field: uint32 room_id = 1;
+   */
+  roomId: number;
+
+  /**
+   * @generated from field: uint32 author_id = 2;
+   */
+  authorId: number;
+
+  /**
+   * @generated from field: string author_username = 3;
+   */
+  authorUsername: string;
+
+  /**
+   * @generated from field: bytes command_id = 4;
+   */
+  commandId: Uint8Array;
+
+  /**
+   * @generated from field: int64 accepted_ms = 5;
+   */
+  acceptedMs: bigint;
+
+  /**
+   * @generated from field: string body = 6;
+   */
+  body: string;
+
+  /**
+   * A sentence for people.
+   *
+   * @generated from field: string reason = 7;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message chat.v1.SetAside.
+ * Use `create(SetAsideSchema)` to create a new message.
+ */
+export declare const SetAsideSchema: GenMessage<SetAside>;
 
 /**
  * One line of a room. Items of a room are numbered 1, 2, 3, … without a gap.
@@ -134,6 +252,13 @@ export declare type TimelineItem = Message<"chat.v1.TimelineItem"> & {
     value: Left;
     case: "left";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Not 0: written in island mode at this cluster time, merged at `timestamp_ms`.
+   *
+   * @generated from field: int64 written_ms = 11;
+   */
+  writtenMs: bigint;
 };
 
 /**

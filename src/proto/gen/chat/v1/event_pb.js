@@ -10,7 +10,7 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
  * Describes the file chat/v1/event.proto.
  */
 export const file_chat_v1_event = /*@__PURE__*/
-  fileDesc("ChNjaGF0L3YxL2V2ZW50LnByb3RvEgdjaGF0LnYxIqYBCgVFdmVudBIQCghwb3NpdGlvbhgBIAEoBBIlCgRpdGVtGAIgASgLMhUuY2hhdC52MS5UaW1lbGluZUl0ZW1IABIsCgxyb29tX2NyZWF0ZWQYAyABKAsyFC5jaGF0LnYxLlJvb21DcmVhdGVkSAASLgoNc2Vzc2lvbl9lbmRlZBgEIAEoCzIVLmNoYXQudjEuU2Vzc2lvbkVuZGVkSABCBgoEYm9keSL0AQoMVGltZWxpbmVJdGVtEg8KB3Jvb21faWQYASABKA0SDgoGbnVtYmVyGAIgASgNEhAKCHBvc2l0aW9uGAMgASgEEhQKDHRpbWVzdGFtcF9tcxgEIAEoAxIRCglhdXRob3JfaWQYBSABKA0SFwoPYXV0aG9yX3VzZXJuYW1lGAYgASgJEhIKCmNvbW1hbmRfaWQYByABKAwSDgoEYm9keRgIIAEoCUgAEiEKBmpvaW5lZBgJIAEoCzIPLmNoYXQudjEuSm9pbmVkSAASHQoEbGVmdBgKIAEoCzINLmNoYXQudjEuTGVmdEgAQgkKB2NvbnRlbnQiCAoGSm9pbmVkIgYKBExlZnQiUAoLUm9vbUNyZWF0ZWQSDwoHcm9vbV9pZBgBIAEoDRIMCgRuYW1lGAIgASgJEhAKCG93bmVyX2lkGAMgASgNEhAKCHBlcnNvbmFsGAQgASgIIiIKDFNlc3Npb25FbmRlZBISCgpzZXNzaW9uX2lkGAEgASgNYgZwcm90bzM");
+  fileDesc("ChNjaGF0L3YxL2V2ZW50LnByb3RvEgdjaGF0LnYxIvQBCgVFdmVudBIQCghwb3NpdGlvbhgBIAEoBBIlCgRpdGVtGAIgASgLMhUuY2hhdC52MS5UaW1lbGluZUl0ZW1IABIsCgxyb29tX2NyZWF0ZWQYAyABKAsyFC5jaGF0LnYxLlJvb21DcmVhdGVkSAASLgoNc2Vzc2lvbl9lbmRlZBgEIAEoCzIVLmNoYXQudjEuU2Vzc2lvbkVuZGVkSAASJAoEaGVsZBgFIAEoCzIULmNoYXQudjEuSGVsZE1lc3NhZ2VIABImCglzZXRfYXNpZGUYBiABKAsyES5jaGF0LnYxLlNldEFzaWRlSABCBgoEYm9keSKXAQoLSGVsZE1lc3NhZ2USDwoHcm9vbV9pZBgBIAEoDRIRCglhdXRob3JfaWQYAiABKA0SFwoPYXV0aG9yX3VzZXJuYW1lGAMgASgJEhIKCmNvbW1hbmRfaWQYBCABKAwSFAoMdGltZXN0YW1wX21zGAUgASgDEgwKBGJvZHkYBiABKAkSEwoLaHlicmlkX3RpbWUYByABKAQijgEKCFNldEFzaWRlEg8KB3Jvb21faWQYASABKA0SEQoJYXV0aG9yX2lkGAIgASgNEhcKD2F1dGhvcl91c2VybmFtZRgDIAEoCRISCgpjb21tYW5kX2lkGAQgASgMEhMKC2FjY2VwdGVkX21zGAUgASgDEgwKBGJvZHkYBiABKAkSDgoGcmVhc29uGAcgASgJIogCCgxUaW1lbGluZUl0ZW0SDwoHcm9vbV9pZBgBIAEoDRIOCgZudW1iZXIYAiABKA0SEAoIcG9zaXRpb24YAyABKAQSFAoMdGltZXN0YW1wX21zGAQgASgDEhEKCWF1dGhvcl9pZBgFIAEoDRIXCg9hdXRob3JfdXNlcm5hbWUYBiABKAkSEgoKY29tbWFuZF9pZBgHIAEoDBIOCgRib2R5GAggASgJSAASIQoGam9pbmVkGAkgASgLMg8uY2hhdC52MS5Kb2luZWRIABIdCgRsZWZ0GAogASgLMg0uY2hhdC52MS5MZWZ0SAASEgoKd3JpdHRlbl9tcxgLIAEoA0IJCgdjb250ZW50IggKBkpvaW5lZCIGCgRMZWZ0IlAKC1Jvb21DcmVhdGVkEg8KB3Jvb21faWQYASABKA0SDAoEbmFtZRgCIAEoCRIQCghvd25lcl9pZBgDIAEoDRIQCghwZXJzb25hbBgEIAEoCCIiCgxTZXNzaW9uRW5kZWQSEgoKc2Vzc2lvbl9pZBgBIAEoDWIGcHJvdG8z");
 
 /**
  * Describes the message chat.v1.Event.
@@ -20,37 +20,51 @@ export const EventSchema = /*@__PURE__*/
   messageDesc(file_chat_v1_event, 0);
 
 /**
+ * Describes the message chat.v1.HeldMessage.
+ * Use `create(HeldMessageSchema)` to create a new message.
+ */
+export const HeldMessageSchema = /*@__PURE__*/
+  messageDesc(file_chat_v1_event, 1);
+
+/**
+ * Describes the message chat.v1.SetAside.
+ * Use `create(SetAsideSchema)` to create a new message.
+ */
+export const SetAsideSchema = /*@__PURE__*/
+  messageDesc(file_chat_v1_event, 2);
+
+/**
  * Describes the message chat.v1.TimelineItem.
  * Use `create(TimelineItemSchema)` to create a new message.
  */
 export const TimelineItemSchema = /*@__PURE__*/
-  messageDesc(file_chat_v1_event, 1);
+  messageDesc(file_chat_v1_event, 3);
 
 /**
  * Describes the message chat.v1.Joined.
  * Use `create(JoinedSchema)` to create a new message.
  */
 export const JoinedSchema = /*@__PURE__*/
-  messageDesc(file_chat_v1_event, 2);
+  messageDesc(file_chat_v1_event, 4);
 
 /**
  * Describes the message chat.v1.Left.
  * Use `create(LeftSchema)` to create a new message.
  */
 export const LeftSchema = /*@__PURE__*/
-  messageDesc(file_chat_v1_event, 3);
+  messageDesc(file_chat_v1_event, 5);
 
 /**
  * Describes the message chat.v1.RoomCreated.
  * Use `create(RoomCreatedSchema)` to create a new message.
  */
 export const RoomCreatedSchema = /*@__PURE__*/
-  messageDesc(file_chat_v1_event, 4);
+  messageDesc(file_chat_v1_event, 6);
 
 /**
  * Describes the message chat.v1.SessionEnded.
  * Use `create(SessionEndedSchema)` to create a new message.
  */
 export const SessionEndedSchema = /*@__PURE__*/
-  messageDesc(file_chat_v1_event, 5);
+  messageDesc(file_chat_v1_event, 7);
 

@@ -49,6 +49,20 @@ export declare type StatusResponse = Message<"cluster.v1.StatusResponse"> & {
    * @generated from field: repeated cluster.v1.ServerStatus servers = 4;
    */
   servers: ServerStatus[];
+
+  /**
+   * Index of the newest configuration that this server knows of; 0 for the founding one.
+   *
+   * @generated from field: uint64 configuration_index = 5;
+   */
+  configurationIndex: bigint;
+
+  /**
+   * A change of members is under way.
+   *
+   * @generated from field: bool configuration_changing = 6;
+   */
+  configurationChanging: boolean;
 };
 
 /**
@@ -166,6 +180,51 @@ export declare type ServerStatus = Message<"cluster.v1.ServerStatus"> & {
    * @generated from field: uint64 lag = 18;
    */
   lag: bigint;
+
+  /**
+   * @generated from field: cluster.v1.Membership membership = 19;
+   */
+  membership: Membership;
+
+  /**
+   * Index of the newest complete snapshot, 0 for none, and the digest of its rows.
+   *
+   * @generated from field: uint64 snapshot_index = 20;
+   */
+  snapshotIndex: bigint;
+
+  /**
+   * @generated from field: bytes snapshot_digest = 21;
+   */
+  snapshotDigest: Uint8Array;
+
+  /**
+   * Index of the oldest entry that is still in the log.
+   *
+   * @generated from field: uint64 first_log_index = 22;
+   */
+  firstLogIndex: bigint;
+
+  /**
+   * Set while the server is in island mode.
+   *
+   * @generated from field: bool island = 23;
+   */
+  island: boolean;
+
+  /**
+   * Items that this server holds and that are not yet safe in the log.
+   *
+   * @generated from field: uint32 held_items = 24;
+   */
+  heldItems: number;
+
+  /**
+   * Places of its data folder that were found damaged and mended, or are being mended.
+   *
+   * @generated from field: uint32 damages_found = 25;
+   */
+  damagesFound: number;
 };
 
 /**
@@ -173,6 +232,490 @@ export declare type ServerStatus = Message<"cluster.v1.ServerStatus"> & {
  * Use `create(ServerStatusSchema)` to create a new message.
  */
 export declare const ServerStatusSchema: GenMessage<ServerStatus>;
+
+/**
+ * @generated from message cluster.v1.CreateJoinTokenRequest
+ */
+export declare type CreateJoinTokenRequest = Message<"cluster.v1.CreateJoinTokenRequest"> & {
+  /**
+   * How long the token is good for; 0: an hour. At most 30 days.
+   *
+   * @generated from field: uint32 valid_for_s = 1;
+   */
+  validForS: number;
+
+  /**
+   * The new server gets a vote when it has caught up, unless this is set.
+   *
+   * @generated from field: bool reader = 2;
+   */
+  reader: boolean;
+};
+
+/**
+ * Describes the message cluster.v1.CreateJoinTokenRequest.
+ * Use `create(CreateJoinTokenRequestSchema)` to create a new message.
+ */
+export declare const CreateJoinTokenRequestSchema: GenMessage<CreateJoinTokenRequest>;
+
+/**
+ * @generated from message cluster.v1.CreateJoinTokenResponse
+ */
+export declare type CreateJoinTokenResponse = Message<"cluster.v1.CreateJoinTokenResponse"> & {
+  /**
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * Cluster time, milliseconds since 1970.
+   *
+   * @generated from field: int64 expires_ms = 2;
+   */
+  expiresMs: bigint;
+};
+
+/**
+ * Describes the message cluster.v1.CreateJoinTokenResponse.
+ * Use `create(CreateJoinTokenResponseSchema)` to create a new message.
+ */
+export declare const CreateJoinTokenResponseSchema: GenMessage<CreateJoinTokenResponse>;
+
+/**
+ * @generated from message cluster.v1.JoinRequest
+ */
+export declare type JoinRequest = Message<"cluster.v1.JoinRequest"> & {
+  /**
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * 0: the cluster chooses one.
+   *
+   * @generated from field: uint32 replica_id = 2;
+   */
+  replicaId: number;
+
+  /**
+   * @generated from field: fixed64 birth_nonce = 3;
+   */
+  birthNonce: bigint;
+
+  /**
+   * As `host:port`.
+   *
+   * @generated from field: string peer_address = 4;
+   */
+  peerAddress: string;
+
+  /**
+   * As `http://host:port`.
+   *
+   * @generated from field: string client_address = 5;
+   */
+  clientAddress: string;
+
+  /**
+   * Empty, or the cluster's name that the caller expects.
+   *
+   * @generated from field: string cluster_name = 6;
+   */
+  clusterName: string;
+};
+
+/**
+ * Describes the message cluster.v1.JoinRequest.
+ * Use `create(JoinRequestSchema)` to create a new message.
+ */
+export declare const JoinRequestSchema: GenMessage<JoinRequest>;
+
+/**
+ * @generated from message cluster.v1.JoinResponse
+ */
+export declare type JoinResponse = Message<"cluster.v1.JoinResponse"> & {
+  /**
+   * @generated from field: uint32 replica_id = 1;
+   */
+  replicaId: number;
+
+  /**
+   * @generated from field: fixed64 cluster_id = 2;
+   */
+  clusterId: bigint;
+
+  /**
+   * @generated from field: string cluster_name = 3;
+   */
+  clusterName: string;
+
+  /**
+   * Who founded the cluster, with addresses: the configuration before the first entry.
+   *
+   * @generated from field: repeated cluster.v1.FoundingMember founders = 4;
+   */
+  founders: FoundingMember[];
+
+  /**
+   * The caller may vote when its log has reached this entry.
+   *
+   * @generated from field: uint64 joined_index = 5;
+   */
+  joinedIndex: bigint;
+
+  /**
+   * Whom to call first: all members as of now.
+   *
+   * @generated from field: repeated cluster.v1.FoundingMember members = 6;
+   */
+  members: FoundingMember[];
+};
+
+/**
+ * Describes the message cluster.v1.JoinResponse.
+ * Use `create(JoinResponseSchema)` to create a new message.
+ */
+export declare const JoinResponseSchema: GenMessage<JoinResponse>;
+
+/**
+ * @generated from message cluster.v1.FoundingMember
+ */
+export declare type FoundingMember = Message<"cluster.v1.FoundingMember"> & {
+  /**
+   * @generated from field: uint32 replica_id = 1;
+   */
+  replicaId: number;
+
+  /**
+   * @generated from field: fixed64 birth_nonce = 2;
+   */
+  birthNonce: bigint;
+
+  /**
+   * @generated from field: string peer_address = 3;
+   */
+  peerAddress: string;
+
+  /**
+   * @generated from field: string client_address = 4;
+   */
+  clientAddress: string;
+};
+
+/**
+ * Describes the message cluster.v1.FoundingMember.
+ * Use `create(FoundingMemberSchema)` to create a new message.
+ */
+export declare const FoundingMemberSchema: GenMessage<FoundingMember>;
+
+/**
+ * @generated from message cluster.v1.RemoveMemberRequest
+ */
+export declare type RemoveMemberRequest = Message<"cluster.v1.RemoveMemberRequest"> & {
+  /**
+   * @generated from field: uint32 replica_id = 1;
+   */
+  replicaId: number;
+};
+
+/**
+ * Describes the message cluster.v1.RemoveMemberRequest.
+ * Use `create(RemoveMemberRequestSchema)` to create a new message.
+ */
+export declare const RemoveMemberRequestSchema: GenMessage<RemoveMemberRequest>;
+
+/**
+ * @generated from message cluster.v1.PromoteMemberRequest
+ */
+export declare type PromoteMemberRequest = Message<"cluster.v1.PromoteMemberRequest"> & {
+  /**
+   * @generated from field: uint32 replica_id = 1;
+   */
+  replicaId: number;
+};
+
+/**
+ * Describes the message cluster.v1.PromoteMemberRequest.
+ * Use `create(PromoteMemberRequestSchema)` to create a new message.
+ */
+export declare const PromoteMemberRequestSchema: GenMessage<PromoteMemberRequest>;
+
+/**
+ * @generated from message cluster.v1.ChangeMembersResponse
+ */
+export declare type ChangeMembersResponse = Message<"cluster.v1.ChangeMembersResponse"> & {
+  /**
+   * Where the change stands in the log.
+   *
+   * @generated from field: uint64 configuration_index = 1;
+   */
+  configurationIndex: bigint;
+};
+
+/**
+ * Describes the message cluster.v1.ChangeMembersResponse.
+ * Use `create(ChangeMembersResponseSchema)` to create a new message.
+ */
+export declare const ChangeMembersResponseSchema: GenMessage<ChangeMembersResponse>;
+
+/**
+ * @generated from message cluster.v1.TransferLeadershipRequest
+ */
+export declare type TransferLeadershipRequest = Message<"cluster.v1.TransferLeadershipRequest"> & {
+  /**
+   * 0: to whoever is furthest.
+   *
+   * @generated from field: uint32 replica_id = 1;
+   */
+  replicaId: number;
+};
+
+/**
+ * Describes the message cluster.v1.TransferLeadershipRequest.
+ * Use `create(TransferLeadershipRequestSchema)` to create a new message.
+ */
+export declare const TransferLeadershipRequestSchema: GenMessage<TransferLeadershipRequest>;
+
+/**
+ * @generated from message cluster.v1.TransferLeadershipResponse
+ */
+export declare type TransferLeadershipResponse = Message<"cluster.v1.TransferLeadershipResponse"> & {
+  /**
+   * Who leads now.
+   *
+   * @generated from field: uint32 leader_id = 1;
+   */
+  leaderId: number;
+};
+
+/**
+ * Describes the message cluster.v1.TransferLeadershipResponse.
+ * Use `create(TransferLeadershipResponseSchema)` to create a new message.
+ */
+export declare const TransferLeadershipResponseSchema: GenMessage<TransferLeadershipResponse>;
+
+/**
+ * @generated from message cluster.v1.TakeCheckpointRequest
+ */
+export declare type TakeCheckpointRequest = Message<"cluster.v1.TakeCheckpointRequest"> & {
+};
+
+/**
+ * Describes the message cluster.v1.TakeCheckpointRequest.
+ * Use `create(TakeCheckpointRequestSchema)` to create a new message.
+ */
+export declare const TakeCheckpointRequestSchema: GenMessage<TakeCheckpointRequest>;
+
+/**
+ * @generated from message cluster.v1.TakeCheckpointResponse
+ */
+export declare type TakeCheckpointResponse = Message<"cluster.v1.TakeCheckpointResponse"> & {
+  /**
+   * @generated from field: uint64 index = 1;
+   */
+  index: bigint;
+
+  /**
+   * @generated from field: bytes digest = 2;
+   */
+  digest: Uint8Array;
+};
+
+/**
+ * Describes the message cluster.v1.TakeCheckpointResponse.
+ * Use `create(TakeCheckpointResponseSchema)` to create a new message.
+ */
+export declare const TakeCheckpointResponseSchema: GenMessage<TakeCheckpointResponse>;
+
+/**
+ * @generated from message cluster.v1.BackupRequest
+ */
+export declare type BackupRequest = Message<"cluster.v1.BackupRequest"> & {
+};
+
+/**
+ * Describes the message cluster.v1.BackupRequest.
+ * Use `create(BackupRequestSchema)` to create a new message.
+ */
+export declare const BackupRequestSchema: GenMessage<BackupRequest>;
+
+/**
+ * @generated from message cluster.v1.BackupChunk
+ */
+export declare type BackupChunk = Message<"cluster.v1.BackupChunk"> & {
+  /**
+   * @generated from field: bytes bytes = 1;
+   */
+  bytes: Uint8Array;
+};
+
+/**
+ * Describes the message cluster.v1.BackupChunk.
+ * Use `create(BackupChunkSchema)` to create a new message.
+ */
+export declare const BackupChunkSchema: GenMessage<BackupChunk>;
+
+/**
+ * @generated from message cluster.v1.ImportHeldRequest
+ */
+export declare type ImportHeldRequest = Message<"cluster.v1.ImportHeldRequest"> & {
+  /**
+   * At most 256.
+   *
+   * @generated from field: repeated cluster.v1.ImportItem items = 1;
+   */
+  items: ImportItem[];
+};
+
+/**
+ * Describes the message cluster.v1.ImportHeldRequest.
+ * Use `create(ImportHeldRequestSchema)` to create a new message.
+ */
+export declare const ImportHeldRequestSchema: GenMessage<ImportHeldRequest>;
+
+/**
+ * @generated from message cluster.v1.ImportItem
+ */
+export declare type ImportItem = Message<"cluster.v1.ImportItem"> & {
+  /**
+   * The encoded command (chat.v1.Command), with its author and id; a message.
+   *
+   * @generated from field: bytes command = 1;
+   */
+  command: Uint8Array;
+
+  /**
+   * Cluster time at which it was accepted, milliseconds since 1970.
+   *
+   * @generated from field: int64 timestamp_ms = 2;
+   */
+  timestampMs: bigint;
+
+  /**
+   * The last committed entry that the lost server knew.
+   *
+   * @generated from field: uint64 commit_index = 3;
+   */
+  commitIndex: bigint;
+
+  /**
+   * Who the author and the room were there: ids that mean others here are refused.
+   *
+   * @generated from field: string author_username = 4;
+   */
+  authorUsername: string;
+
+  /**
+   * @generated from field: string room_name = 5;
+   */
+  roomName: string;
+};
+
+/**
+ * Describes the message cluster.v1.ImportItem.
+ * Use `create(ImportItemSchema)` to create a new message.
+ */
+export declare const ImportItemSchema: GenMessage<ImportItem>;
+
+/**
+ * @generated from message cluster.v1.ImportHeldResponse
+ */
+export declare type ImportHeldResponse = Message<"cluster.v1.ImportHeldResponse"> & {
+  /**
+   * Now in their rooms.
+   *
+   * @generated from field: uint32 accepted = 1;
+   */
+  accepted: number;
+
+  /**
+   * Were here before, in their rooms or set aside.
+   *
+   * @generated from field: uint32 already = 2;
+   */
+  already: number;
+
+  /**
+   * Kept for their authors and the rooms' owners, who may say what becomes of them.
+   *
+   * @generated from field: repeated cluster.v1.ImportRemark set_aside = 3;
+   */
+  setAside: ImportRemark[];
+
+  /**
+   * Not taken.
+   *
+   * @generated from field: repeated cluster.v1.ImportRemark refused = 4;
+   */
+  refused: ImportRemark[];
+};
+
+/**
+ * Describes the message cluster.v1.ImportHeldResponse.
+ * Use `create(ImportHeldResponseSchema)` to create a new message.
+ */
+export declare const ImportHeldResponseSchema: GenMessage<ImportHeldResponse>;
+
+/**
+ * @generated from message cluster.v1.ImportRemark
+ */
+export declare type ImportRemark = Message<"cluster.v1.ImportRemark"> & {
+  /**
+   * Of the request's items, from 0.
+   *
+   * @generated from field: uint32 item = 1;
+   */
+  item: number;
+
+  /**
+   * A sentence for the operator.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message cluster.v1.ImportRemark.
+ * Use `create(ImportRemarkSchema)` to create a new message.
+ */
+export declare const ImportRemarkSchema: GenMessage<ImportRemark>;
+
+/**
+ * What a member is for.
+ *
+ * @generated from enum cluster.v1.Membership
+ */
+export enum Membership {
+  /**
+   * @generated from enum value: MEMBERSHIP_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: MEMBERSHIP_VOTER = 1;
+   */
+  VOTER = 1,
+
+  /**
+   * Has the data, and becomes a voter when it has caught up.
+   *
+   * @generated from enum value: MEMBERSHIP_LEARNER = 2;
+   */
+  LEARNER = 2,
+
+  /**
+   * Has the data and stays without a vote.
+   *
+   * @generated from enum value: MEMBERSHIP_READER = 3;
+   */
+  READER = 3,
+}
+
+/**
+ * Describes the enum cluster.v1.Membership.
+ */
+export declare const MembershipSchema: GenEnum<Membership>;
 
 /**
  * @generated from enum cluster.v1.Role
@@ -230,6 +773,85 @@ export declare const AdminService: GenService<{
     methodKind: "unary";
     input: typeof StatusRequestSchema;
     output: typeof StatusResponseSchema;
+  },
+  /**
+   * Makes a token with which one new server may join, once.
+   *
+   * @generated from rpc cluster.v1.AdminService.CreateJoinToken
+   */
+  createJoinToken: {
+    methodKind: "unary";
+    input: typeof CreateJoinTokenRequestSchema;
+    output: typeof CreateJoinTokenResponseSchema;
+  },
+  /**
+   * A new server asks to become a member. Asking again with the same birth number answers the same.
+   *
+   * @generated from rpc cluster.v1.AdminService.Join
+   */
+  join: {
+    methodKind: "unary";
+    input: typeof JoinRequestSchema;
+    output: typeof JoinResponseSchema;
+  },
+  /**
+   * Takes a member out of the cluster for good.
+   *
+   * @generated from rpc cluster.v1.AdminService.RemoveMember
+   */
+  removeMember: {
+    methodKind: "unary";
+    input: typeof RemoveMemberRequestSchema;
+    output: typeof ChangeMembersResponseSchema;
+  },
+  /**
+   * Gives a learner that stays one a vote, as soon as it has caught up.
+   *
+   * @generated from rpc cluster.v1.AdminService.PromoteMember
+   */
+  promoteMember: {
+    methodKind: "unary";
+    input: typeof PromoteMemberRequestSchema;
+    output: typeof ChangeMembersResponseSchema;
+  },
+  /**
+   * @generated from rpc cluster.v1.AdminService.TransferLeadership
+   */
+  transferLeadership: {
+    methodKind: "unary";
+    input: typeof TransferLeadershipRequestSchema;
+    output: typeof TransferLeadershipResponseSchema;
+  },
+  /**
+   * Has every server take a snapshot and compute its digest at one index, and waits for this one's.
+   *
+   * @generated from rpc cluster.v1.AdminService.TakeCheckpoint
+   */
+  takeCheckpoint: {
+    methodKind: "unary";
+    input: typeof TakeCheckpointRequestSchema;
+    output: typeof TakeCheckpointResponseSchema;
+  },
+  /**
+   * The whole state as of a fresh checkpoint, as one file in chunks (docs/reference/backup.md).
+   *
+   * @generated from rpc cluster.v1.AdminService.Backup
+   */
+  backup: {
+    methodKind: "server_streaming";
+    input: typeof BackupRequestSchema;
+    output: typeof BackupChunkSchema;
+  },
+  /**
+   * Brings messages of a lost server's disk into the log, each once, under its own author and id,
+   * as a healed island does. Asking again is harmless.
+   *
+   * @generated from rpc cluster.v1.AdminService.ImportHeld
+   */
+  importHeld: {
+    methodKind: "unary";
+    input: typeof ImportHeldRequestSchema;
+    output: typeof ImportHeldResponseSchema;
   },
 }>;
 

@@ -10,7 +10,7 @@ import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/
  * Describes the file cluster/v1/admin.proto.
  */
 export const file_cluster_v1_admin = /*@__PURE__*/
-  fileDesc("ChZjbHVzdGVyL3YxL2FkbWluLnByb3RvEgpjbHVzdGVyLnYxIg8KDVN0YXR1c1JlcXVlc3QiegoOU3RhdHVzUmVzcG9uc2USFAoMY2x1c3Rlcl9uYW1lGAEgASgJEhIKCmNsdXN0ZXJfaWQYAiABKAYSEwoLYW5zd2VyZWRfYnkYAyABKA0SKQoHc2VydmVycxgEIAMoCzIYLmNsdXN0ZXIudjEuU2VydmVyU3RhdHVzIv8CCgxTZXJ2ZXJTdGF0dXMSEgoKcmVwbGljYV9pZBgBIAEoDRIWCg5jbGllbnRfYWRkcmVzcxgCIAEoCRIUCgxwZWVyX2FkZHJlc3MYAyABKAkSHgoEcm9sZRgEIAEoDjIQLmNsdXN0ZXIudjEuUm9sZRIMCgR0ZXJtGAUgASgEEhEKCWxlYWRlcl9pZBgGIAEoDRIUCgxjb21taXRfaW5kZXgYByABKAQSFQoNYXBwbGllZF9pbmRleBgIIAEoBBIWCg5sYXN0X2xvZ19pbmRleBgJIAEoBBIMCgRsaXZlGAogASgIEhEKCWNvbm5lY3RlZBgLIAEoCBIXCg9sYXN0X2NvbnRhY3RfbXMYDCABKA0SFwoPZGlza19mcmVlX2J5dGVzGA0gASgEEhEKCWxvZ19ieXRlcxgOIAEoBBIRCgljb25kaXRpb24YDyABKAkSDwoHdmVyc2lvbhgQIAEoCRIQCgh1cHRpbWVfcxgRIAEoDRILCgNsYWcYEiABKAQqewoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASEQoNUk9MRV9GT0xMT1dFUhABEhYKElJPTEVfUFJFX0NBTkRJREFURRACEhIKDlJPTEVfQ0FORElEQVRFEAMSDwoLUk9MRV9MRUFERVIQBBINCglST0xFX05PTkUQBTJUCgxBZG1pblNlcnZpY2USRAoGU3RhdHVzEhkuY2x1c3Rlci52MS5TdGF0dXNSZXF1ZXN0GhouY2x1c3Rlci52MS5TdGF0dXNSZXNwb25zZSIDkAIBYgZwcm90bzM");
+  fileDesc("ChZjbHVzdGVyL3YxL2FkbWluLnByb3RvEgpjbHVzdGVyLnYxIg8KDVN0YXR1c1JlcXVlc3QitwEKDlN0YXR1c1Jlc3BvbnNlEhQKDGNsdXN0ZXJfbmFtZRgBIAEoCRISCgpjbHVzdGVyX2lkGAIgASgGEhMKC2Fuc3dlcmVkX2J5GAMgASgNEikKB3NlcnZlcnMYBCADKAsyGC5jbHVzdGVyLnYxLlNlcnZlclN0YXR1cxIbChNjb25maWd1cmF0aW9uX2luZGV4GAUgASgEEh4KFmNvbmZpZ3VyYXRpb25fY2hhbmdpbmcYBiABKAgisAQKDFNlcnZlclN0YXR1cxISCgpyZXBsaWNhX2lkGAEgASgNEhYKDmNsaWVudF9hZGRyZXNzGAIgASgJEhQKDHBlZXJfYWRkcmVzcxgDIAEoCRIeCgRyb2xlGAQgASgOMhAuY2x1c3Rlci52MS5Sb2xlEgwKBHRlcm0YBSABKAQSEQoJbGVhZGVyX2lkGAYgASgNEhQKDGNvbW1pdF9pbmRleBgHIAEoBBIVCg1hcHBsaWVkX2luZGV4GAggASgEEhYKDmxhc3RfbG9nX2luZGV4GAkgASgEEgwKBGxpdmUYCiABKAgSEQoJY29ubmVjdGVkGAsgASgIEhcKD2xhc3RfY29udGFjdF9tcxgMIAEoDRIXCg9kaXNrX2ZyZWVfYnl0ZXMYDSABKAQSEQoJbG9nX2J5dGVzGA4gASgEEhEKCWNvbmRpdGlvbhgPIAEoCRIPCgd2ZXJzaW9uGBAgASgJEhAKCHVwdGltZV9zGBEgASgNEgsKA2xhZxgSIAEoBBIqCgptZW1iZXJzaGlwGBMgASgOMhYuY2x1c3Rlci52MS5NZW1iZXJzaGlwEhYKDnNuYXBzaG90X2luZGV4GBQgASgEEhcKD3NuYXBzaG90X2RpZ2VzdBgVIAEoDBIXCg9maXJzdF9sb2dfaW5kZXgYFiABKAQSDgoGaXNsYW5kGBcgASgIEhIKCmhlbGRfaXRlbXMYGCABKA0SFQoNZGFtYWdlc19mb3VuZBgZIAEoDSI9ChZDcmVhdGVKb2luVG9rZW5SZXF1ZXN0EhMKC3ZhbGlkX2Zvcl9zGAEgASgNEg4KBnJlYWRlchgCIAEoCCI8ChdDcmVhdGVKb2luVG9rZW5SZXNwb25zZRINCgV0b2tlbhgBIAEoCRISCgpleHBpcmVzX21zGAIgASgDIokBCgtKb2luUmVxdWVzdBINCgV0b2tlbhgBIAEoCRISCgpyZXBsaWNhX2lkGAIgASgNEhMKC2JpcnRoX25vbmNlGAMgASgGEhQKDHBlZXJfYWRkcmVzcxgEIAEoCRIWCg5jbGllbnRfYWRkcmVzcxgFIAEoCRIUCgxjbHVzdGVyX25hbWUYBiABKAkivQEKDEpvaW5SZXNwb25zZRISCgpyZXBsaWNhX2lkGAEgASgNEhIKCmNsdXN0ZXJfaWQYAiABKAYSFAoMY2x1c3Rlcl9uYW1lGAMgASgJEiwKCGZvdW5kZXJzGAQgAygLMhouY2x1c3Rlci52MS5Gb3VuZGluZ01lbWJlchIUCgxqb2luZWRfaW5kZXgYBSABKAQSKwoHbWVtYmVycxgGIAMoCzIaLmNsdXN0ZXIudjEuRm91bmRpbmdNZW1iZXIiZwoORm91bmRpbmdNZW1iZXISEgoKcmVwbGljYV9pZBgBIAEoDRITCgtiaXJ0aF9ub25jZRgCIAEoBhIUCgxwZWVyX2FkZHJlc3MYAyABKAkSFgoOY2xpZW50X2FkZHJlc3MYBCABKAkiKQoTUmVtb3ZlTWVtYmVyUmVxdWVzdBISCgpyZXBsaWNhX2lkGAEgASgNIioKFFByb21vdGVNZW1iZXJSZXF1ZXN0EhIKCnJlcGxpY2FfaWQYASABKA0iNAoVQ2hhbmdlTWVtYmVyc1Jlc3BvbnNlEhsKE2NvbmZpZ3VyYXRpb25faW5kZXgYASABKAQiLwoZVHJhbnNmZXJMZWFkZXJzaGlwUmVxdWVzdBISCgpyZXBsaWNhX2lkGAEgASgNIi8KGlRyYW5zZmVyTGVhZGVyc2hpcFJlc3BvbnNlEhEKCWxlYWRlcl9pZBgBIAEoDSIXChVUYWtlQ2hlY2twb2ludFJlcXVlc3QiNwoWVGFrZUNoZWNrcG9pbnRSZXNwb25zZRINCgVpbmRleBgBIAEoBBIOCgZkaWdlc3QYAiABKAwiDwoNQmFja3VwUmVxdWVzdCIcCgtCYWNrdXBDaHVuaxINCgVieXRlcxgBIAEoDCI6ChFJbXBvcnRIZWxkUmVxdWVzdBIlCgVpdGVtcxgBIAMoCzIWLmNsdXN0ZXIudjEuSW1wb3J0SXRlbSJ1CgpJbXBvcnRJdGVtEg8KB2NvbW1hbmQYASABKAwSFAoMdGltZXN0YW1wX21zGAIgASgDEhQKDGNvbW1pdF9pbmRleBgDIAEoBBIXCg9hdXRob3JfdXNlcm5hbWUYBCABKAkSEQoJcm9vbV9uYW1lGAUgASgJIo8BChJJbXBvcnRIZWxkUmVzcG9uc2USEAoIYWNjZXB0ZWQYASABKA0SDwoHYWxyZWFkeRgCIAEoDRIrCglzZXRfYXNpZGUYAyADKAsyGC5jbHVzdGVyLnYxLkltcG9ydFJlbWFyaxIpCgdyZWZ1c2VkGAQgAygLMhguY2x1c3Rlci52MS5JbXBvcnRSZW1hcmsiLAoMSW1wb3J0UmVtYXJrEgwKBGl0ZW0YASABKA0SDgoGcmVhc29uGAIgASgJKm0KCk1lbWJlcnNoaXASGgoWTUVNQkVSU0hJUF9VTlNQRUNJRklFRBAAEhQKEE1FTUJFUlNISVBfVk9URVIQARIWChJNRU1CRVJTSElQX0xFQVJORVIQAhIVChFNRU1CRVJTSElQX1JFQURFUhADKnsKBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEhEKDVJPTEVfRk9MTE9XRVIQARIWChJST0xFX1BSRV9DQU5ESURBVEUQAhISCg5ST0xFX0NBTkRJREFURRADEg8KC1JPTEVfTEVBREVSEAQSDQoJUk9MRV9OT05FEAUy4AUKDEFkbWluU2VydmljZRJECgZTdGF0dXMSGS5jbHVzdGVyLnYxLlN0YXR1c1JlcXVlc3QaGi5jbHVzdGVyLnYxLlN0YXR1c1Jlc3BvbnNlIgOQAgESWgoPQ3JlYXRlSm9pblRva2VuEiIuY2x1c3Rlci52MS5DcmVhdGVKb2luVG9rZW5SZXF1ZXN0GiMuY2x1c3Rlci52MS5DcmVhdGVKb2luVG9rZW5SZXNwb25zZRI5CgRKb2luEhcuY2x1c3Rlci52MS5Kb2luUmVxdWVzdBoYLmNsdXN0ZXIudjEuSm9pblJlc3BvbnNlElIKDFJlbW92ZU1lbWJlchIfLmNsdXN0ZXIudjEuUmVtb3ZlTWVtYmVyUmVxdWVzdBohLmNsdXN0ZXIudjEuQ2hhbmdlTWVtYmVyc1Jlc3BvbnNlElQKDVByb21vdGVNZW1iZXISIC5jbHVzdGVyLnYxLlByb21vdGVNZW1iZXJSZXF1ZXN0GiEuY2x1c3Rlci52MS5DaGFuZ2VNZW1iZXJzUmVzcG9uc2USYwoSVHJhbnNmZXJMZWFkZXJzaGlwEiUuY2x1c3Rlci52MS5UcmFuc2ZlckxlYWRlcnNoaXBSZXF1ZXN0GiYuY2x1c3Rlci52MS5UcmFuc2ZlckxlYWRlcnNoaXBSZXNwb25zZRJXCg5UYWtlQ2hlY2twb2ludBIhLmNsdXN0ZXIudjEuVGFrZUNoZWNrcG9pbnRSZXF1ZXN0GiIuY2x1c3Rlci52MS5UYWtlQ2hlY2twb2ludFJlc3BvbnNlEj4KBkJhY2t1cBIZLmNsdXN0ZXIudjEuQmFja3VwUmVxdWVzdBoXLmNsdXN0ZXIudjEuQmFja3VwQ2h1bmswARJLCgpJbXBvcnRIZWxkEh0uY2x1c3Rlci52MS5JbXBvcnRIZWxkUmVxdWVzdBoeLmNsdXN0ZXIudjEuSW1wb3J0SGVsZFJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * Describes the message cluster.v1.StatusRequest.
@@ -34,10 +34,150 @@ export const ServerStatusSchema = /*@__PURE__*/
   messageDesc(file_cluster_v1_admin, 2);
 
 /**
+ * Describes the message cluster.v1.CreateJoinTokenRequest.
+ * Use `create(CreateJoinTokenRequestSchema)` to create a new message.
+ */
+export const CreateJoinTokenRequestSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_admin, 3);
+
+/**
+ * Describes the message cluster.v1.CreateJoinTokenResponse.
+ * Use `create(CreateJoinTokenResponseSchema)` to create a new message.
+ */
+export const CreateJoinTokenResponseSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_admin, 4);
+
+/**
+ * Describes the message cluster.v1.JoinRequest.
+ * Use `create(JoinRequestSchema)` to create a new message.
+ */
+export const JoinRequestSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_admin, 5);
+
+/**
+ * Describes the message cluster.v1.JoinResponse.
+ * Use `create(JoinResponseSchema)` to create a new message.
+ */
+export const JoinResponseSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_admin, 6);
+
+/**
+ * Describes the message cluster.v1.FoundingMember.
+ * Use `create(FoundingMemberSchema)` to create a new message.
+ */
+export const FoundingMemberSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_admin, 7);
+
+/**
+ * Describes the message cluster.v1.RemoveMemberRequest.
+ * Use `create(RemoveMemberRequestSchema)` to create a new message.
+ */
+export const RemoveMemberRequestSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_admin, 8);
+
+/**
+ * Describes the message cluster.v1.PromoteMemberRequest.
+ * Use `create(PromoteMemberRequestSchema)` to create a new message.
+ */
+export const PromoteMemberRequestSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_admin, 9);
+
+/**
+ * Describes the message cluster.v1.ChangeMembersResponse.
+ * Use `create(ChangeMembersResponseSchema)` to create a new message.
+ */
+export const ChangeMembersResponseSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_admin, 10);
+
+/**
+ * Describes the message cluster.v1.TransferLeadershipRequest.
+ * Use `create(TransferLeadershipRequestSchema)` to create a new message.
+ */
+export const TransferLeadershipRequestSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_admin, 11);
+
+/**
+ * Describes the message cluster.v1.TransferLeadershipResponse.
+ * Use `create(TransferLeadershipResponseSchema)` to create a new message.
+ */
+export const TransferLeadershipResponseSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_admin, 12);
+
+/**
+ * Describes the message cluster.v1.TakeCheckpointRequest.
+ * Use `create(TakeCheckpointRequestSchema)` to create a new message.
+ */
+export const TakeCheckpointRequestSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_admin, 13);
+
+/**
+ * Describes the message cluster.v1.TakeCheckpointResponse.
+ * Use `create(TakeCheckpointResponseSchema)` to create a new message.
+ */
+export const TakeCheckpointResponseSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_admin, 14);
+
+/**
+ * Describes the message cluster.v1.BackupRequest.
+ * Use `create(BackupRequestSchema)` to create a new message.
+ */
+export const BackupRequestSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_admin, 15);
+
+/**
+ * Describes the message cluster.v1.BackupChunk.
+ * Use `create(BackupChunkSchema)` to create a new message.
+ */
+export const BackupChunkSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_admin, 16);
+
+/**
+ * Describes the message cluster.v1.ImportHeldRequest.
+ * Use `create(ImportHeldRequestSchema)` to create a new message.
+ */
+export const ImportHeldRequestSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_admin, 17);
+
+/**
+ * Describes the message cluster.v1.ImportItem.
+ * Use `create(ImportItemSchema)` to create a new message.
+ */
+export const ImportItemSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_admin, 18);
+
+/**
+ * Describes the message cluster.v1.ImportHeldResponse.
+ * Use `create(ImportHeldResponseSchema)` to create a new message.
+ */
+export const ImportHeldResponseSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_admin, 19);
+
+/**
+ * Describes the message cluster.v1.ImportRemark.
+ * Use `create(ImportRemarkSchema)` to create a new message.
+ */
+export const ImportRemarkSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_admin, 20);
+
+/**
+ * Describes the enum cluster.v1.Membership.
+ */
+export const MembershipSchema = /*@__PURE__*/
+  enumDesc(file_cluster_v1_admin, 0);
+
+/**
+ * What a member is for.
+ *
+ * @generated from enum cluster.v1.Membership
+ */
+export const Membership = /*@__PURE__*/
+  tsEnum(MembershipSchema);
+
+/**
  * Describes the enum cluster.v1.Role.
  */
 export const RoleSchema = /*@__PURE__*/
-  enumDesc(file_cluster_v1_admin, 0);
+  enumDesc(file_cluster_v1_admin, 1);
 
 /**
  * @generated from enum cluster.v1.Role

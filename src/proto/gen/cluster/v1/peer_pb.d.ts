@@ -82,6 +82,40 @@ export declare type Hello = Message<"cluster.v1.Hello"> & {
    * @generated from field: string client_address = 7;
    */
   clientAddress: string;
+
+  /**
+   * Where the other servers reach the caller, as `host:port`.
+   *
+   * @generated from field: string peer_address = 8;
+   */
+  peerAddress: string;
+
+  /**
+   * The newest committed configuration that the caller knows of, and its member table; a server
+   * that waits to be taken back finds itself in it.
+   *
+   * @generated from field: uint64 configuration_index = 9;
+   */
+  configurationIndex: bigint;
+
+  /**
+   * @generated from field: cluster.v1.MemberTable members = 10;
+   */
+  members?: MemberTable | undefined;
+
+  /**
+   * Grows each time the caller's log has lost entries that it may have acknowledged.
+   *
+   * @generated from field: uint32 log_epoch = 11;
+   */
+  logEpoch: number;
+
+  /**
+   * The founding members' addresses, in the order of `births`.
+   *
+   * @generated from field: repeated cluster.v1.Address founder_addresses = 12;
+   */
+  founderAddresses: Address[];
 };
 
 /**
@@ -89,6 +123,146 @@ export declare type Hello = Message<"cluster.v1.Hello"> & {
  * Use `create(HelloSchema)` to create a new message.
  */
 export declare const HelloSchema: GenMessage<Hello>;
+
+/**
+ * @generated from message cluster.v1.Address
+ */
+export declare type Address = Message<"cluster.v1.Address"> & {
+  /**
+   * @generated from field: string peer_address = 1;
+   */
+  peerAddress: string;
+
+  /**
+   * @generated from field: string client_address = 2;
+   */
+  clientAddress: string;
+};
+
+/**
+ * Describes the message cluster.v1.Address.
+ * Use `create(AddressSchema)` to create a new message.
+ */
+export declare const AddressSchema: GenMessage<Address>;
+
+/**
+ * The context of a configuration: who the ids are.
+ *
+ * @generated from message cluster.v1.MemberTable
+ */
+export declare type MemberTable = Message<"cluster.v1.MemberTable"> & {
+  /**
+   * By id; voters and learners of the configuration.
+   *
+   * @generated from field: repeated cluster.v1.Member members = 1;
+   */
+  members: Member[];
+
+  /**
+   * Newest last; the oldest are dropped when there are many.
+   *
+   * @generated from field: repeated cluster.v1.RemovedMember removed = 2;
+   */
+  removed: RemovedMember[];
+
+  /**
+   * The id that the next member gets unless it names one.
+   *
+   * @generated from field: uint32 next_id = 3;
+   */
+  nextId: number;
+};
+
+/**
+ * Describes the message cluster.v1.MemberTable.
+ * Use `create(MemberTableSchema)` to create a new message.
+ */
+export declare const MemberTableSchema: GenMessage<MemberTable>;
+
+/**
+ * @generated from message cluster.v1.Member
+ */
+export declare type Member = Message<"cluster.v1.Member"> & {
+  /**
+   * @generated from field: uint32 replica_id = 1;
+   */
+  replicaId: number;
+
+  /**
+   * @generated from field: fixed64 birth_nonce = 2;
+   */
+  birthNonce: bigint;
+
+  /**
+   * @generated from field: string peer_address = 3;
+   */
+  peerAddress: string;
+
+  /**
+   * @generated from field: string client_address = 4;
+   */
+  clientAddress: string;
+
+  /**
+   * The nonce of the join token it came with, 0 for founders and for those who came back.
+   *
+   * @generated from field: fixed64 token_nonce = 5;
+   */
+  tokenNonce: bigint;
+
+  /**
+   * Stays without a vote until an operator says otherwise.
+   *
+   * @generated from field: bool reader = 6;
+   */
+  reader: boolean;
+
+  /**
+   * A learner that has stepped aside before it stopped; it gets its vote back when it returns.
+   *
+   * @generated from field: bool away = 7;
+   */
+  away: boolean;
+};
+
+/**
+ * Describes the message cluster.v1.Member.
+ * Use `create(MemberSchema)` to create a new message.
+ */
+export declare const MemberSchema: GenMessage<Member>;
+
+/**
+ * @generated from message cluster.v1.RemovedMember
+ */
+export declare type RemovedMember = Message<"cluster.v1.RemovedMember"> & {
+  /**
+   * @generated from field: uint32 replica_id = 1;
+   */
+  replicaId: number;
+
+  /**
+   * @generated from field: fixed64 birth_nonce = 2;
+   */
+  birthNonce: bigint;
+
+  /**
+   * @generated from field: fixed64 token_nonce = 3;
+   */
+  tokenNonce: bigint;
+
+  /**
+   * Not 0: the same server with a new data folder of this birth number is to be added next.
+   *
+   * @generated from field: cluster.v1.Member successor = 4;
+   */
+  successor?: Member | undefined;
+};
+
+/**
+ * Describes the message cluster.v1.RemovedMember.
+ * Use `create(RemovedMemberSchema)` to create a new message.
+ */
+export declare const RemovedMemberSchema: GenMessage<RemovedMember>;
 
 /**
  * @generated from message cluster.v1.Birth
@@ -149,6 +323,42 @@ export declare type PeerFrame = Message<"cluster.v1.PeerFrame"> & {
    * @generated from field: cluster.v1.ServerStatus status = 5;
    */
   status?: ServerStatus | undefined;
+
+  /**
+   * Wishes to change the members, handed on to the leader, and what became of them.
+   *
+   * @generated from field: repeated cluster.v1.MembershipRequest membership_requests = 6;
+   */
+  membershipRequests: MembershipRequest[];
+
+  /**
+   * @generated from field: repeated cluster.v1.MembershipAnswer membership_answers = 7;
+   */
+  membershipAnswers: MembershipAnswer[];
+
+  /**
+   * State transfer (docs/decisions/0012): a wish for a piece of a snapshot, and the piece.
+   *
+   * @generated from field: cluster.v1.SnapshotRequest snapshot_request = 8;
+   */
+  snapshotRequest?: SnapshotRequest | undefined;
+
+  /**
+   * @generated from field: cluster.v1.SnapshotPiece snapshot_piece = 9;
+   */
+  snapshotPiece?: SnapshotPiece | undefined;
+
+  /**
+   * Island mode (docs/decisions/0013).
+   *
+   * @generated from field: cluster.v1.IslandHoldings island_holdings = 10;
+   */
+  islandHoldings?: IslandHoldings | undefined;
+
+  /**
+   * @generated from field: cluster.v1.IslandItems island_items = 11;
+   */
+  islandItems?: IslandItems | undefined;
 };
 
 /**
@@ -156,6 +366,357 @@ export declare type PeerFrame = Message<"cluster.v1.PeerFrame"> & {
  * Use `create(PeerFrameSchema)` to create a new message.
  */
 export declare const PeerFrameSchema: GenMessage<PeerFrame>;
+
+/**
+ * @generated from message cluster.v1.MembershipRequest
+ */
+export declare type MembershipRequest = Message<"cluster.v1.MembershipRequest"> & {
+  /**
+   * Unused among the sender's open requests.
+   *
+   * @generated from field: uint32 request_id = 1;
+   */
+  requestId: number;
+
+  /**
+   * @generated from oneof cluster.v1.MembershipRequest.change
+   */
+  change: {
+    /**
+     * Add as a learner. `replica_id` 0: the leader chooses.
+     *
+     * @generated from field: cluster.v1.Member add = 2;
+     */
+    value: Member;
+    case: "add";
+  } | {
+    /**
+     * @generated from field: uint32 remove = 3;
+     */
+    value: number;
+    case: "remove";
+  } | {
+    /**
+     * @generated from field: uint32 promote = 4;
+     */
+    value: number;
+    case: "promote";
+  } | {
+    /**
+     * Make this entry's index a checkpoint.
+     *
+     * @generated from field: cluster.v1.Checkpoint checkpoint = 5;
+     */
+    value: Checkpoint;
+    case: "checkpoint";
+  } | {
+    /**
+     * Take these voters' votes for as long as they are away: they are about to stop, or are down.
+     *
+     * @generated from field: cluster.v1.StepAside step_aside = 6;
+     */
+    value: StepAside;
+    case: "stepAside";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message cluster.v1.MembershipRequest.
+ * Use `create(MembershipRequestSchema)` to create a new message.
+ */
+export declare const MembershipRequestSchema: GenMessage<MembershipRequest>;
+
+/**
+ * @generated from message cluster.v1.Checkpoint
+ */
+export declare type Checkpoint = Message<"cluster.v1.Checkpoint"> & {
+};
+
+/**
+ * Describes the message cluster.v1.Checkpoint.
+ * Use `create(CheckpointSchema)` to create a new message.
+ */
+export declare const CheckpointSchema: GenMessage<Checkpoint>;
+
+/**
+ * @generated from message cluster.v1.StepAside
+ */
+export declare type StepAside = Message<"cluster.v1.StepAside"> & {
+  /**
+   * @generated from field: repeated uint32 replica_ids = 1;
+   */
+  replicaIds: number[];
+};
+
+/**
+ * Describes the message cluster.v1.StepAside.
+ * Use `create(StepAsideSchema)` to create a new message.
+ */
+export declare const StepAsideSchema: GenMessage<StepAside>;
+
+/**
+ * @generated from message cluster.v1.MembershipAnswer
+ */
+export declare type MembershipAnswer = Message<"cluster.v1.MembershipAnswer"> & {
+  /**
+   * @generated from field: uint32 request_id = 1;
+   */
+  requestId: number;
+
+  /**
+   * Where the change stands in the log, committed; 0 where it was refused.
+   *
+   * @generated from field: uint64 index = 2;
+   */
+  index: bigint;
+
+  /**
+   * Why it was refused: a sentence for the operator.
+   *
+   * @generated from field: string refusal = 3;
+   */
+  refusal: string;
+
+  /**
+   * Which id an added member has.
+   *
+   * @generated from field: uint32 replica_id = 4;
+   */
+  replicaId: number;
+};
+
+/**
+ * Describes the message cluster.v1.MembershipAnswer.
+ * Use `create(MembershipAnswerSchema)` to create a new message.
+ */
+export declare const MembershipAnswerSchema: GenMessage<MembershipAnswer>;
+
+/**
+ * @generated from message cluster.v1.SnapshotRequest
+ */
+export declare type SnapshotRequest = Message<"cluster.v1.SnapshotRequest"> & {
+  /**
+   * 0: the newest; the answer's first piece says which.
+   *
+   * @generated from field: uint64 index = 1;
+   */
+  index: bigint;
+
+  /**
+   * @generated from field: uint64 offset = 2;
+   */
+  offset: bigint;
+};
+
+/**
+ * Describes the message cluster.v1.SnapshotRequest.
+ * Use `create(SnapshotRequestSchema)` to create a new message.
+ */
+export declare const SnapshotRequestSchema: GenMessage<SnapshotRequest>;
+
+/**
+ * @generated from message cluster.v1.SnapshotPiece
+ */
+export declare type SnapshotPiece = Message<"cluster.v1.SnapshotPiece"> & {
+  /**
+   * 0: the sender has none (any more).
+   *
+   * @generated from field: uint64 index = 1;
+   */
+  index: bigint;
+
+  /**
+   * @generated from field: uint64 term = 2;
+   */
+  term: bigint;
+
+  /**
+   * As of that index, as in a log entry.
+   *
+   * @generated from field: bytes configuration = 3;
+   */
+  configuration: Uint8Array;
+
+  /**
+   * Of the whole file.
+   *
+   * @generated from field: uint64 size = 4;
+   */
+  size: bigint;
+
+  /**
+   * @generated from field: bytes digest = 5;
+   */
+  digest: Uint8Array;
+
+  /**
+   * @generated from field: uint64 offset = 6;
+   */
+  offset: bigint;
+
+  /**
+   * @generated from field: bytes bytes = 7;
+   */
+  bytes: Uint8Array;
+
+  /**
+   * CRC-32C of `bytes`.
+   *
+   * @generated from field: fixed32 crc = 8;
+   */
+  crc: number;
+};
+
+/**
+ * Describes the message cluster.v1.SnapshotPiece.
+ * Use `create(SnapshotPieceSchema)` to create a new message.
+ */
+export declare const SnapshotPieceSchema: GenMessage<SnapshotPiece>;
+
+/**
+ * Which items the sender has durable: of each island up to where there is no gap.
+ *
+ * @generated from message cluster.v1.IslandHoldings
+ */
+export declare type IslandHoldings = Message<"cluster.v1.IslandHoldings"> & {
+  /**
+   * @generated from field: repeated cluster.v1.IslandHolding holdings = 1;
+   */
+  holdings: IslandHolding[];
+
+  /**
+   * The sender is in island mode now: writes wait for its disk.
+   *
+   * @generated from field: bool open = 2;
+   */
+  open: boolean;
+};
+
+/**
+ * Describes the message cluster.v1.IslandHoldings.
+ * Use `create(IslandHoldingsSchema)` to create a new message.
+ */
+export declare const IslandHoldingsSchema: GenMessage<IslandHoldings>;
+
+/**
+ * @generated from message cluster.v1.IslandHolding
+ */
+export declare type IslandHolding = Message<"cluster.v1.IslandHolding"> & {
+  /**
+   * @generated from field: cluster.v1.IslandId island = 1;
+   */
+  island?: IslandId | undefined;
+
+  /**
+   * @generated from field: uint32 last_sequence = 2;
+   */
+  lastSequence: number;
+};
+
+/**
+ * Describes the message cluster.v1.IslandHolding.
+ * Use `create(IslandHoldingSchema)` to create a new message.
+ */
+export declare const IslandHoldingSchema: GenMessage<IslandHolding>;
+
+/**
+ * @generated from message cluster.v1.IslandId
+ */
+export declare type IslandId = Message<"cluster.v1.IslandId"> & {
+  /**
+   * @generated from field: uint32 replica_id = 1;
+   */
+  replicaId: number;
+
+  /**
+   * Drawn when this server's separation began.
+   *
+   * @generated from field: fixed64 nonce = 2;
+   */
+  nonce: bigint;
+};
+
+/**
+ * Describes the message cluster.v1.IslandId.
+ * Use `create(IslandIdSchema)` to create a new message.
+ */
+export declare const IslandIdSchema: GenMessage<IslandId>;
+
+/**
+ * @generated from message cluster.v1.IslandItems
+ */
+export declare type IslandItems = Message<"cluster.v1.IslandItems"> & {
+  /**
+   * @generated from field: repeated cluster.v1.HeldItem items = 1;
+   */
+  items: HeldItem[];
+};
+
+/**
+ * Describes the message cluster.v1.IslandItems.
+ * Use `create(IslandItemsSchema)` to create a new message.
+ */
+export declare const IslandItemsSchema: GenMessage<IslandItems>;
+
+/**
+ * Something accepted in island mode. The same bytes stand in island logs.
+ *
+ * @generated from message cluster.v1.HeldItem
+ */
+export declare type HeldItem = Message<"cluster.v1.HeldItem"> & {
+  /**
+   * @generated from field: cluster.v1.IslandId island = 1;
+   */
+  island?: IslandId | undefined;
+
+  /**
+   * 1, 2, 3, … of this island id.
+   *
+   * @generated from field: uint32 sequence = 2;
+   */
+  sequence: number;
+
+  /**
+   * Hybrid logical clock: milliseconds of cluster time × 2^16 + counter.
+   *
+   * @generated from field: uint64 hybrid_time = 3;
+   */
+  hybridTime: bigint;
+
+  /**
+   * As the accepting server saw it.
+   *
+   * @generated from field: uint64 commit_index = 4;
+   */
+  commitIndex: bigint;
+
+  /**
+   * Cluster time at acceptance, milliseconds since 1970.
+   *
+   * @generated from field: int64 timestamp_ms = 5;
+   */
+  timestampMs: bigint;
+
+  /**
+   * The encoded command, with its author and id.
+   *
+   * @generated from field: bytes command = 6;
+   */
+  command: Uint8Array;
+
+  /**
+   * Index of the configuration that the accepting server knew.
+   *
+   * @generated from field: uint64 configuration_index = 7;
+   */
+  configurationIndex: bigint;
+};
+
+/**
+ * Describes the message cluster.v1.HeldItem.
+ * Use `create(HeldItemSchema)` to create a new message.
+ */
+export declare const HeldItemSchema: GenMessage<HeldItem>;
 
 /**
  * @generated from message cluster.v1.Acknowledged
@@ -283,6 +844,13 @@ export declare type EntryPayload = Message<"cluster.v1.EntryPayload"> & {
    * @generated from field: repeated cluster.v1.Proposal proposals = 2;
    */
   proposals: Proposal[];
+
+  /**
+   * Every server takes a snapshot of its state as it is after this entry.
+   *
+   * @generated from field: bool checkpoint = 3;
+   */
+  checkpoint: boolean;
 };
 
 /**

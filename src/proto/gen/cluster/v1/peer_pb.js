@@ -11,7 +11,7 @@ import { file_cluster_v1_admin } from "./admin_pb.js";
  * Describes the file cluster/v1/peer.proto.
  */
 export const file_cluster_v1_peer = /*@__PURE__*/
-  fileDesc("ChVjbHVzdGVyL3YxL3BlZXIucHJvdG8SCmNsdXN0ZXIudjEiHwoMUGVlckVudmVsb3BlEg8KB3BheWxvYWQYASABKAwirwEKBUhlbGxvEhgKEHByb3RvY29sX3ZlcnNpb24YASABKA0SEgoKcmVwbGljYV9pZBgCIAEoDRITCgtiaXJ0aF9ub25jZRgDIAEoBhISCgpjbHVzdGVyX2lkGAQgASgGEhQKDGNsdXN0ZXJfbmFtZRgFIAEoCRIhCgZiaXJ0aHMYBiADKAsyES5jbHVzdGVyLnYxLkJpcnRoEhYKDmNsaWVudF9hZGRyZXNzGAcgASgJIioKBUJpcnRoEhIKCnJlcGxpY2FfaWQYASABKA0SDQoFbm9uY2UYAiABKAYi2AEKCVBlZXJGcmFtZRIpCghtZXNzYWdlcxgBIAMoCzIXLmNsdXN0ZXIudjEuUGVlck1lc3NhZ2USLwoIZm9yd2FyZHMYAiADKAsyHS5jbHVzdGVyLnYxLkZvcndhcmRlZENvbW1hbmRzEi4KDGFja25vd2xlZGdlZBgDIAEoCzIYLmNsdXN0ZXIudjEuQWNrbm93bGVkZ2VkEhUKDXdhbGxfY2xvY2tfbXMYBCABKAMSKAoGc3RhdHVzGAUgASgLMhguY2x1c3Rlci52MS5TZXJ2ZXJTdGF0dXMiUQoMQWNrbm93bGVkZ2VkEgwKBHRlcm0YASABKAQSDQoFaW5kZXgYAiABKAQSDQoFZGlza3MYAyABKA0SFQoNcmVjZWl2ZXJfbGl2ZRgEIAEoCCJbChFGb3J3YXJkZWRDb21tYW5kcxIMCgR0ZXJtGAEgASgEEicKCXByb3Bvc2FscxgCIAMoCzIULmNsdXN0ZXIudjEuUHJvcG9zYWwSDwoHcmVzdW1lZBgDIAEoCCJjCghQcm9wb3NhbBIRCglvcmlnaW5faWQYASABKA0SFwoPb3JpZ2luX3NlcXVlbmNlGAIgASgEEg8KB2NvbW1hbmQYAyABKAwSGgoSb3JpZ2luX2luY2FybmF0aW9uGAQgASgHIk0KDEVudHJ5UGF5bG9hZBIUCgx0aW1lc3RhbXBfbXMYASABKAMSJwoJcHJvcG9zYWxzGAIgAygLMhQuY2x1c3Rlci52MS5Qcm9wb3NhbCJaCgVFbnRyeRIMCgR0ZXJtGAEgASgEEg0KBWluZGV4GAIgASgEEiMKBGtpbmQYAyABKA4yFS5jbHVzdGVyLnYxLkVudHJ5S2luZBIPCgdwYXlsb2FkGAQgASgMIvAFCgtQZWVyTWVzc2FnZRIMCgR0ZXJtGAEgASgEEgwKBGZyb20YAiABKA0SCgoCdG8YAyABKA0SLwoMcmVxdWVzdF92b3RlGAQgASgLMhcuY2x1c3Rlci52MS5SZXF1ZXN0Vm90ZUgAEkAKFXJlcXVlc3Rfdm90ZV9yZXNwb25zZRgFIAEoCzIfLmNsdXN0ZXIudjEuUmVxdWVzdFZvdGVSZXNwb25zZUgAEjMKDmFwcGVuZF9lbnRyaWVzGAYgASgLMhkuY2x1c3Rlci52MS5BcHBlbmRFbnRyaWVzSAASRAoXYXBwZW5kX2VudHJpZXNfcmVzcG9uc2UYByABKAsyIS5jbHVzdGVyLnYxLkFwcGVuZEVudHJpZXNSZXNwb25zZUgAEioKCWhlYXJ0YmVhdBgIIAEoCzIVLmNsdXN0ZXIudjEuSGVhcnRiZWF0SAASOwoSaGVhcnRiZWF0X3Jlc3BvbnNlGAkgASgLMh0uY2x1c3Rlci52MS5IZWFydGJlYXRSZXNwb25zZUgAEjcKEGluc3RhbGxfc25hcHNob3QYCiABKAsyGy5jbHVzdGVyLnYxLkluc3RhbGxTbmFwc2hvdEgAEkgKGWluc3RhbGxfc25hcHNob3RfcmVzcG9uc2UYCyABKAsyIy5jbHVzdGVyLnYxLkluc3RhbGxTbmFwc2hvdFJlc3BvbnNlSAASLQoLdGltZW91dF9ub3cYDCABKAsyFi5jbHVzdGVyLnYxLlRpbWVvdXROb3dIABIrCgpyZWFkX2luZGV4GA0gASgLMhUuY2x1c3Rlci52MS5SZWFkSW5kZXhIABI8ChNyZWFkX2luZGV4X3Jlc3BvbnNlGA4gASgLMh0uY2x1c3Rlci52MS5SZWFkSW5kZXhSZXNwb25zZUgAEj0KE3RyYW5zZmVyX2xlYWRlcnNoaXAYDyABKAsyHi5jbHVzdGVyLnYxLlRyYW5zZmVyTGVhZGVyc2hpcEgAQgYKBGJvZHkiYAoLUmVxdWVzdFZvdGUSEAoIcHJlX3ZvdGUYASABKAgSFgoObGFzdF9sb2dfaW5kZXgYAiABKAQSFQoNbGFzdF9sb2dfdGVybRgDIAEoBBIQCgh0cmFuc2ZlchgEIAEoCCI4ChNSZXF1ZXN0Vm90ZVJlc3BvbnNlEhAKCHByZV92b3RlGAEgASgIEg8KB2dyYW50ZWQYAiABKAgigAEKDUFwcGVuZEVudHJpZXMSGgoScHJldmlvdXNfbG9nX2luZGV4GAEgASgEEhkKEXByZXZpb3VzX2xvZ190ZXJtGAIgASgEEiIKB2VudHJpZXMYAyADKAsyES5jbHVzdGVyLnYxLkVudHJ5EhQKDGNvbW1pdF9pbmRleBgEIAEoBCJfChVBcHBlbmRFbnRyaWVzUmVzcG9uc2USEAoIYWNjZXB0ZWQYASABKAgSDQoFaW5kZXgYAiABKAQSEgoKaGludF9pbmRleBgDIAEoBBIRCgloaW50X3Rlcm0YBCABKAQiTgoJSGVhcnRiZWF0EhQKDGNvbW1pdF9pbmRleBgBIAEoBBIVCg1yZWFkX3NlcXVlbmNlGAIgASgEEhQKDHdhbnRzX2Fuc3dlchgDIAEoCCIqChFIZWFydGJlYXRSZXNwb25zZRIVCg1yZWFkX3NlcXVlbmNlGAEgASgEInwKD0luc3RhbGxTbmFwc2hvdBISCgpsYXN0X2luZGV4GAEgASgEEhEKCWxhc3RfdGVybRgCIAEoBBIVCg1jb25maWd1cmF0aW9uGAMgASgMEg4KBm9mZnNldBgEIAEoBBINCgVjaHVuaxgFIAEoDBIMCgRkb25lGAYgASgIImYKF0luc3RhbGxTbmFwc2hvdFJlc3BvbnNlEhIKCmxhc3RfaW5kZXgYASABKAQSEwoLbmV4dF9vZmZzZXQYAiABKAQSDwoHcmVmdXNlZBgDIAEoCBIRCglpbnN0YWxsZWQYBCABKAgiDAoKVGltZW91dE5vdyIfCglSZWFkSW5kZXgSEgoKcmVxdWVzdF9pZBgBIAEoBCJHChFSZWFkSW5kZXhSZXNwb25zZRISCgpyZXF1ZXN0X2lkGAEgASgEEg0KBWluZGV4GAIgASgEEg8KB3JlZnVzZWQYAyABKAgiIAoSVHJhbnNmZXJMZWFkZXJzaGlwEgoKAnRvGAEgASgNKnMKCUVudHJ5S2luZBIaChZFTlRSWV9LSU5EX1VOU1BFQ0lGSUVEEAASEwoPRU5UUllfS0lORF9OT09QEAESFwoTRU5UUllfS0lORF9DT01NQU5EUxACEhwKGEVOVFJZX0tJTkRfQ09ORklHVVJBVElPThADMlEKC1BlZXJTZXJ2aWNlEkIKCEV4Y2hhbmdlEhguY2x1c3Rlci52MS5QZWVyRW52ZWxvcGUaGC5jbHVzdGVyLnYxLlBlZXJFbnZlbG9wZSgBMAFiBnByb3RvMw", [file_cluster_v1_admin]);
+  fileDesc("ChVjbHVzdGVyL3YxL3BlZXIucHJvdG8SCmNsdXN0ZXIudjEiHwoMUGVlckVudmVsb3BlEg8KB3BheWxvYWQYASABKAwizwIKBUhlbGxvEhgKEHByb3RvY29sX3ZlcnNpb24YASABKA0SEgoKcmVwbGljYV9pZBgCIAEoDRITCgtiaXJ0aF9ub25jZRgDIAEoBhISCgpjbHVzdGVyX2lkGAQgASgGEhQKDGNsdXN0ZXJfbmFtZRgFIAEoCRIhCgZiaXJ0aHMYBiADKAsyES5jbHVzdGVyLnYxLkJpcnRoEhYKDmNsaWVudF9hZGRyZXNzGAcgASgJEhQKDHBlZXJfYWRkcmVzcxgIIAEoCRIbChNjb25maWd1cmF0aW9uX2luZGV4GAkgASgEEigKB21lbWJlcnMYCiABKAsyFy5jbHVzdGVyLnYxLk1lbWJlclRhYmxlEhEKCWxvZ19lcG9jaBgLIAEoDRIuChFmb3VuZGVyX2FkZHJlc3NlcxgMIAMoCzITLmNsdXN0ZXIudjEuQWRkcmVzcyI3CgdBZGRyZXNzEhQKDHBlZXJfYWRkcmVzcxgBIAEoCRIWCg5jbGllbnRfYWRkcmVzcxgCIAEoCSJvCgtNZW1iZXJUYWJsZRIjCgdtZW1iZXJzGAEgAygLMhIuY2x1c3Rlci52MS5NZW1iZXISKgoHcmVtb3ZlZBgCIAMoCzIZLmNsdXN0ZXIudjEuUmVtb3ZlZE1lbWJlchIPCgduZXh0X2lkGAMgASgNIpIBCgZNZW1iZXISEgoKcmVwbGljYV9pZBgBIAEoDRITCgtiaXJ0aF9ub25jZRgCIAEoBhIUCgxwZWVyX2FkZHJlc3MYAyABKAkSFgoOY2xpZW50X2FkZHJlc3MYBCABKAkSEwoLdG9rZW5fbm9uY2UYBSABKAYSDgoGcmVhZGVyGAYgASgIEgwKBGF3YXkYByABKAgidAoNUmVtb3ZlZE1lbWJlchISCgpyZXBsaWNhX2lkGAEgASgNEhMKC2JpcnRoX25vbmNlGAIgASgGEhMKC3Rva2VuX25vbmNlGAMgASgGEiUKCXN1Y2Nlc3NvchgEIAEoCzISLmNsdXN0ZXIudjEuTWVtYmVyIioKBUJpcnRoEhIKCnJlcGxpY2FfaWQYASABKA0SDQoFbm9uY2UYAiABKAYinAQKCVBlZXJGcmFtZRIpCghtZXNzYWdlcxgBIAMoCzIXLmNsdXN0ZXIudjEuUGVlck1lc3NhZ2USLwoIZm9yd2FyZHMYAiADKAsyHS5jbHVzdGVyLnYxLkZvcndhcmRlZENvbW1hbmRzEi4KDGFja25vd2xlZGdlZBgDIAEoCzIYLmNsdXN0ZXIudjEuQWNrbm93bGVkZ2VkEhUKDXdhbGxfY2xvY2tfbXMYBCABKAMSKAoGc3RhdHVzGAUgASgLMhguY2x1c3Rlci52MS5TZXJ2ZXJTdGF0dXMSOgoTbWVtYmVyc2hpcF9yZXF1ZXN0cxgGIAMoCzIdLmNsdXN0ZXIudjEuTWVtYmVyc2hpcFJlcXVlc3QSOAoSbWVtYmVyc2hpcF9hbnN3ZXJzGAcgAygLMhwuY2x1c3Rlci52MS5NZW1iZXJzaGlwQW5zd2VyEjUKEHNuYXBzaG90X3JlcXVlc3QYCCABKAsyGy5jbHVzdGVyLnYxLlNuYXBzaG90UmVxdWVzdBIxCg5zbmFwc2hvdF9waWVjZRgJIAEoCzIZLmNsdXN0ZXIudjEuU25hcHNob3RQaWVjZRIzCg9pc2xhbmRfaG9sZGluZ3MYCiABKAsyGi5jbHVzdGVyLnYxLklzbGFuZEhvbGRpbmdzEi0KDGlzbGFuZF9pdGVtcxgLIAEoCzIXLmNsdXN0ZXIudjEuSXNsYW5kSXRlbXMi1AEKEU1lbWJlcnNoaXBSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKA0SIQoDYWRkGAIgASgLMhIuY2x1c3Rlci52MS5NZW1iZXJIABIQCgZyZW1vdmUYAyABKA1IABIRCgdwcm9tb3RlGAQgASgNSAASLAoKY2hlY2twb2ludBgFIAEoCzIWLmNsdXN0ZXIudjEuQ2hlY2twb2ludEgAEisKCnN0ZXBfYXNpZGUYBiABKAsyFS5jbHVzdGVyLnYxLlN0ZXBBc2lkZUgAQggKBmNoYW5nZSIMCgpDaGVja3BvaW50IiAKCVN0ZXBBc2lkZRITCgtyZXBsaWNhX2lkcxgBIAMoDSJaChBNZW1iZXJzaGlwQW5zd2VyEhIKCnJlcXVlc3RfaWQYASABKA0SDQoFaW5kZXgYAiABKAQSDwoHcmVmdXNhbBgDIAEoCRISCgpyZXBsaWNhX2lkGAQgASgNIjAKD1NuYXBzaG90UmVxdWVzdBINCgVpbmRleBgBIAEoBBIOCgZvZmZzZXQYAiABKAQijQEKDVNuYXBzaG90UGllY2USDQoFaW5kZXgYASABKAQSDAoEdGVybRgCIAEoBBIVCg1jb25maWd1cmF0aW9uGAMgASgMEgwKBHNpemUYBCABKAQSDgoGZGlnZXN0GAUgASgMEg4KBm9mZnNldBgGIAEoBBINCgVieXRlcxgHIAEoDBILCgNjcmMYCCABKAciSwoOSXNsYW5kSG9sZGluZ3MSKwoIaG9sZGluZ3MYASADKAsyGS5jbHVzdGVyLnYxLklzbGFuZEhvbGRpbmcSDAoEb3BlbhgCIAEoCCJMCg1Jc2xhbmRIb2xkaW5nEiQKBmlzbGFuZBgBIAEoCzIULmNsdXN0ZXIudjEuSXNsYW5kSWQSFQoNbGFzdF9zZXF1ZW5jZRgCIAEoDSItCghJc2xhbmRJZBISCgpyZXBsaWNhX2lkGAEgASgNEg0KBW5vbmNlGAIgASgGIjIKC0lzbGFuZEl0ZW1zEiMKBWl0ZW1zGAEgAygLMhQuY2x1c3Rlci52MS5IZWxkSXRlbSKxAQoISGVsZEl0ZW0SJAoGaXNsYW5kGAEgASgLMhQuY2x1c3Rlci52MS5Jc2xhbmRJZBIQCghzZXF1ZW5jZRgCIAEoDRITCgtoeWJyaWRfdGltZRgDIAEoBBIUCgxjb21taXRfaW5kZXgYBCABKAQSFAoMdGltZXN0YW1wX21zGAUgASgDEg8KB2NvbW1hbmQYBiABKAwSGwoTY29uZmlndXJhdGlvbl9pbmRleBgHIAEoBCJRCgxBY2tub3dsZWRnZWQSDAoEdGVybRgBIAEoBBINCgVpbmRleBgCIAEoBBINCgVkaXNrcxgDIAEoDRIVCg1yZWNlaXZlcl9saXZlGAQgASgIIlsKEUZvcndhcmRlZENvbW1hbmRzEgwKBHRlcm0YASABKAQSJwoJcHJvcG9zYWxzGAIgAygLMhQuY2x1c3Rlci52MS5Qcm9wb3NhbBIPCgdyZXN1bWVkGAMgASgIImMKCFByb3Bvc2FsEhEKCW9yaWdpbl9pZBgBIAEoDRIXCg9vcmlnaW5fc2VxdWVuY2UYAiABKAQSDwoHY29tbWFuZBgDIAEoDBIaChJvcmlnaW5faW5jYXJuYXRpb24YBCABKAciYQoMRW50cnlQYXlsb2FkEhQKDHRpbWVzdGFtcF9tcxgBIAEoAxInCglwcm9wb3NhbHMYAiADKAsyFC5jbHVzdGVyLnYxLlByb3Bvc2FsEhIKCmNoZWNrcG9pbnQYAyABKAgiWgoFRW50cnkSDAoEdGVybRgBIAEoBBINCgVpbmRleBgCIAEoBBIjCgRraW5kGAMgASgOMhUuY2x1c3Rlci52MS5FbnRyeUtpbmQSDwoHcGF5bG9hZBgEIAEoDCLwBQoLUGVlck1lc3NhZ2USDAoEdGVybRgBIAEoBBIMCgRmcm9tGAIgASgNEgoKAnRvGAMgASgNEi8KDHJlcXVlc3Rfdm90ZRgEIAEoCzIXLmNsdXN0ZXIudjEuUmVxdWVzdFZvdGVIABJAChVyZXF1ZXN0X3ZvdGVfcmVzcG9uc2UYBSABKAsyHy5jbHVzdGVyLnYxLlJlcXVlc3RWb3RlUmVzcG9uc2VIABIzCg5hcHBlbmRfZW50cmllcxgGIAEoCzIZLmNsdXN0ZXIudjEuQXBwZW5kRW50cmllc0gAEkQKF2FwcGVuZF9lbnRyaWVzX3Jlc3BvbnNlGAcgASgLMiEuY2x1c3Rlci52MS5BcHBlbmRFbnRyaWVzUmVzcG9uc2VIABIqCgloZWFydGJlYXQYCCABKAsyFS5jbHVzdGVyLnYxLkhlYXJ0YmVhdEgAEjsKEmhlYXJ0YmVhdF9yZXNwb25zZRgJIAEoCzIdLmNsdXN0ZXIudjEuSGVhcnRiZWF0UmVzcG9uc2VIABI3ChBpbnN0YWxsX3NuYXBzaG90GAogASgLMhsuY2x1c3Rlci52MS5JbnN0YWxsU25hcHNob3RIABJIChlpbnN0YWxsX3NuYXBzaG90X3Jlc3BvbnNlGAsgASgLMiMuY2x1c3Rlci52MS5JbnN0YWxsU25hcHNob3RSZXNwb25zZUgAEi0KC3RpbWVvdXRfbm93GAwgASgLMhYuY2x1c3Rlci52MS5UaW1lb3V0Tm93SAASKwoKcmVhZF9pbmRleBgNIAEoCzIVLmNsdXN0ZXIudjEuUmVhZEluZGV4SAASPAoTcmVhZF9pbmRleF9yZXNwb25zZRgOIAEoCzIdLmNsdXN0ZXIudjEuUmVhZEluZGV4UmVzcG9uc2VIABI9ChN0cmFuc2Zlcl9sZWFkZXJzaGlwGA8gASgLMh4uY2x1c3Rlci52MS5UcmFuc2ZlckxlYWRlcnNoaXBIAEIGCgRib2R5ImAKC1JlcXVlc3RWb3RlEhAKCHByZV92b3RlGAEgASgIEhYKDmxhc3RfbG9nX2luZGV4GAIgASgEEhUKDWxhc3RfbG9nX3Rlcm0YAyABKAQSEAoIdHJhbnNmZXIYBCABKAgiOAoTUmVxdWVzdFZvdGVSZXNwb25zZRIQCghwcmVfdm90ZRgBIAEoCBIPCgdncmFudGVkGAIgASgIIoABCg1BcHBlbmRFbnRyaWVzEhoKEnByZXZpb3VzX2xvZ19pbmRleBgBIAEoBBIZChFwcmV2aW91c19sb2dfdGVybRgCIAEoBBIiCgdlbnRyaWVzGAMgAygLMhEuY2x1c3Rlci52MS5FbnRyeRIUCgxjb21taXRfaW5kZXgYBCABKAQiXwoVQXBwZW5kRW50cmllc1Jlc3BvbnNlEhAKCGFjY2VwdGVkGAEgASgIEg0KBWluZGV4GAIgASgEEhIKCmhpbnRfaW5kZXgYAyABKAQSEQoJaGludF90ZXJtGAQgASgEIk4KCUhlYXJ0YmVhdBIUCgxjb21taXRfaW5kZXgYASABKAQSFQoNcmVhZF9zZXF1ZW5jZRgCIAEoBBIUCgx3YW50c19hbnN3ZXIYAyABKAgiKgoRSGVhcnRiZWF0UmVzcG9uc2USFQoNcmVhZF9zZXF1ZW5jZRgBIAEoBCJ8Cg9JbnN0YWxsU25hcHNob3QSEgoKbGFzdF9pbmRleBgBIAEoBBIRCglsYXN0X3Rlcm0YAiABKAQSFQoNY29uZmlndXJhdGlvbhgDIAEoDBIOCgZvZmZzZXQYBCABKAQSDQoFY2h1bmsYBSABKAwSDAoEZG9uZRgGIAEoCCJmChdJbnN0YWxsU25hcHNob3RSZXNwb25zZRISCgpsYXN0X2luZGV4GAEgASgEEhMKC25leHRfb2Zmc2V0GAIgASgEEg8KB3JlZnVzZWQYAyABKAgSEQoJaW5zdGFsbGVkGAQgASgIIgwKClRpbWVvdXROb3ciHwoJUmVhZEluZGV4EhIKCnJlcXVlc3RfaWQYASABKAQiRwoRUmVhZEluZGV4UmVzcG9uc2USEgoKcmVxdWVzdF9pZBgBIAEoBBINCgVpbmRleBgCIAEoBBIPCgdyZWZ1c2VkGAMgASgIIiAKElRyYW5zZmVyTGVhZGVyc2hpcBIKCgJ0bxgBIAEoDSpzCglFbnRyeUtpbmQSGgoWRU5UUllfS0lORF9VTlNQRUNJRklFRBAAEhMKD0VOVFJZX0tJTkRfTk9PUBABEhcKE0VOVFJZX0tJTkRfQ09NTUFORFMQAhIcChhFTlRSWV9LSU5EX0NPTkZJR1VSQVRJT04QAzJRCgtQZWVyU2VydmljZRJCCghFeGNoYW5nZRIYLmNsdXN0ZXIudjEuUGVlckVudmVsb3BlGhguY2x1c3Rlci52MS5QZWVyRW52ZWxvcGUoATABYgZwcm90bzM", [file_cluster_v1_admin]);
 
 /**
  * Describes the message cluster.v1.PeerEnvelope.
@@ -28,144 +28,249 @@ export const HelloSchema = /*@__PURE__*/
   messageDesc(file_cluster_v1_peer, 1);
 
 /**
+ * Describes the message cluster.v1.Address.
+ * Use `create(AddressSchema)` to create a new message.
+ */
+export const AddressSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_peer, 2);
+
+/**
+ * Describes the message cluster.v1.MemberTable.
+ * Use `create(MemberTableSchema)` to create a new message.
+ */
+export const MemberTableSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_peer, 3);
+
+/**
+ * Describes the message cluster.v1.Member.
+ * Use `create(MemberSchema)` to create a new message.
+ */
+export const MemberSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_peer, 4);
+
+/**
+ * Describes the message cluster.v1.RemovedMember.
+ * Use `create(RemovedMemberSchema)` to create a new message.
+ */
+export const RemovedMemberSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_peer, 5);
+
+/**
  * Describes the message cluster.v1.Birth.
  * Use `create(BirthSchema)` to create a new message.
  */
 export const BirthSchema = /*@__PURE__*/
-  messageDesc(file_cluster_v1_peer, 2);
+  messageDesc(file_cluster_v1_peer, 6);
 
 /**
  * Describes the message cluster.v1.PeerFrame.
  * Use `create(PeerFrameSchema)` to create a new message.
  */
 export const PeerFrameSchema = /*@__PURE__*/
-  messageDesc(file_cluster_v1_peer, 3);
+  messageDesc(file_cluster_v1_peer, 7);
+
+/**
+ * Describes the message cluster.v1.MembershipRequest.
+ * Use `create(MembershipRequestSchema)` to create a new message.
+ */
+export const MembershipRequestSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_peer, 8);
+
+/**
+ * Describes the message cluster.v1.Checkpoint.
+ * Use `create(CheckpointSchema)` to create a new message.
+ */
+export const CheckpointSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_peer, 9);
+
+/**
+ * Describes the message cluster.v1.StepAside.
+ * Use `create(StepAsideSchema)` to create a new message.
+ */
+export const StepAsideSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_peer, 10);
+
+/**
+ * Describes the message cluster.v1.MembershipAnswer.
+ * Use `create(MembershipAnswerSchema)` to create a new message.
+ */
+export const MembershipAnswerSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_peer, 11);
+
+/**
+ * Describes the message cluster.v1.SnapshotRequest.
+ * Use `create(SnapshotRequestSchema)` to create a new message.
+ */
+export const SnapshotRequestSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_peer, 12);
+
+/**
+ * Describes the message cluster.v1.SnapshotPiece.
+ * Use `create(SnapshotPieceSchema)` to create a new message.
+ */
+export const SnapshotPieceSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_peer, 13);
+
+/**
+ * Describes the message cluster.v1.IslandHoldings.
+ * Use `create(IslandHoldingsSchema)` to create a new message.
+ */
+export const IslandHoldingsSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_peer, 14);
+
+/**
+ * Describes the message cluster.v1.IslandHolding.
+ * Use `create(IslandHoldingSchema)` to create a new message.
+ */
+export const IslandHoldingSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_peer, 15);
+
+/**
+ * Describes the message cluster.v1.IslandId.
+ * Use `create(IslandIdSchema)` to create a new message.
+ */
+export const IslandIdSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_peer, 16);
+
+/**
+ * Describes the message cluster.v1.IslandItems.
+ * Use `create(IslandItemsSchema)` to create a new message.
+ */
+export const IslandItemsSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_peer, 17);
+
+/**
+ * Describes the message cluster.v1.HeldItem.
+ * Use `create(HeldItemSchema)` to create a new message.
+ */
+export const HeldItemSchema = /*@__PURE__*/
+  messageDesc(file_cluster_v1_peer, 18);
 
 /**
  * Describes the message cluster.v1.Acknowledged.
  * Use `create(AcknowledgedSchema)` to create a new message.
  */
 export const AcknowledgedSchema = /*@__PURE__*/
-  messageDesc(file_cluster_v1_peer, 4);
+  messageDesc(file_cluster_v1_peer, 19);
 
 /**
  * Describes the message cluster.v1.ForwardedCommands.
  * Use `create(ForwardedCommandsSchema)` to create a new message.
  */
 export const ForwardedCommandsSchema = /*@__PURE__*/
-  messageDesc(file_cluster_v1_peer, 5);
+  messageDesc(file_cluster_v1_peer, 20);
 
 /**
  * Describes the message cluster.v1.Proposal.
  * Use `create(ProposalSchema)` to create a new message.
  */
 export const ProposalSchema = /*@__PURE__*/
-  messageDesc(file_cluster_v1_peer, 6);
+  messageDesc(file_cluster_v1_peer, 21);
 
 /**
  * Describes the message cluster.v1.EntryPayload.
  * Use `create(EntryPayloadSchema)` to create a new message.
  */
 export const EntryPayloadSchema = /*@__PURE__*/
-  messageDesc(file_cluster_v1_peer, 7);
+  messageDesc(file_cluster_v1_peer, 22);
 
 /**
  * Describes the message cluster.v1.Entry.
  * Use `create(EntrySchema)` to create a new message.
  */
 export const EntrySchema = /*@__PURE__*/
-  messageDesc(file_cluster_v1_peer, 8);
+  messageDesc(file_cluster_v1_peer, 23);
 
 /**
  * Describes the message cluster.v1.PeerMessage.
  * Use `create(PeerMessageSchema)` to create a new message.
  */
 export const PeerMessageSchema = /*@__PURE__*/
-  messageDesc(file_cluster_v1_peer, 9);
+  messageDesc(file_cluster_v1_peer, 24);
 
 /**
  * Describes the message cluster.v1.RequestVote.
  * Use `create(RequestVoteSchema)` to create a new message.
  */
 export const RequestVoteSchema = /*@__PURE__*/
-  messageDesc(file_cluster_v1_peer, 10);
+  messageDesc(file_cluster_v1_peer, 25);
 
 /**
  * Describes the message cluster.v1.RequestVoteResponse.
  * Use `create(RequestVoteResponseSchema)` to create a new message.
  */
 export const RequestVoteResponseSchema = /*@__PURE__*/
-  messageDesc(file_cluster_v1_peer, 11);
+  messageDesc(file_cluster_v1_peer, 26);
 
 /**
  * Describes the message cluster.v1.AppendEntries.
  * Use `create(AppendEntriesSchema)` to create a new message.
  */
 export const AppendEntriesSchema = /*@__PURE__*/
-  messageDesc(file_cluster_v1_peer, 12);
+  messageDesc(file_cluster_v1_peer, 27);
 
 /**
  * Describes the message cluster.v1.AppendEntriesResponse.
  * Use `create(AppendEntriesResponseSchema)` to create a new message.
  */
 export const AppendEntriesResponseSchema = /*@__PURE__*/
-  messageDesc(file_cluster_v1_peer, 13);
+  messageDesc(file_cluster_v1_peer, 28);
 
 /**
  * Describes the message cluster.v1.Heartbeat.
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema = /*@__PURE__*/
-  messageDesc(file_cluster_v1_peer, 14);
+  messageDesc(file_cluster_v1_peer, 29);
 
 /**
  * Describes the message cluster.v1.HeartbeatResponse.
  * Use `create(HeartbeatResponseSchema)` to create a new message.
  */
 export const HeartbeatResponseSchema = /*@__PURE__*/
-  messageDesc(file_cluster_v1_peer, 15);
+  messageDesc(file_cluster_v1_peer, 30);
 
 /**
  * Describes the message cluster.v1.InstallSnapshot.
  * Use `create(InstallSnapshotSchema)` to create a new message.
  */
 export const InstallSnapshotSchema = /*@__PURE__*/
-  messageDesc(file_cluster_v1_peer, 16);
+  messageDesc(file_cluster_v1_peer, 31);
 
 /**
  * Describes the message cluster.v1.InstallSnapshotResponse.
  * Use `create(InstallSnapshotResponseSchema)` to create a new message.
  */
 export const InstallSnapshotResponseSchema = /*@__PURE__*/
-  messageDesc(file_cluster_v1_peer, 17);
+  messageDesc(file_cluster_v1_peer, 32);
 
 /**
  * Describes the message cluster.v1.TimeoutNow.
  * Use `create(TimeoutNowSchema)` to create a new message.
  */
 export const TimeoutNowSchema = /*@__PURE__*/
-  messageDesc(file_cluster_v1_peer, 18);
+  messageDesc(file_cluster_v1_peer, 33);
 
 /**
  * Describes the message cluster.v1.ReadIndex.
  * Use `create(ReadIndexSchema)` to create a new message.
  */
 export const ReadIndexSchema = /*@__PURE__*/
-  messageDesc(file_cluster_v1_peer, 19);
+  messageDesc(file_cluster_v1_peer, 34);
 
 /**
  * Describes the message cluster.v1.ReadIndexResponse.
  * Use `create(ReadIndexResponseSchema)` to create a new message.
  */
 export const ReadIndexResponseSchema = /*@__PURE__*/
-  messageDesc(file_cluster_v1_peer, 20);
+  messageDesc(file_cluster_v1_peer, 35);
 
 /**
  * Describes the message cluster.v1.TransferLeadership.
  * Use `create(TransferLeadershipSchema)` to create a new message.
  */
 export const TransferLeadershipSchema = /*@__PURE__*/
-  messageDesc(file_cluster_v1_peer, 21);
+  messageDesc(file_cluster_v1_peer, 36);
 
 /**
  * Describes the enum cluster.v1.EntryKind.

@@ -53,6 +53,61 @@ export declare type Identity = Message<"storage.v1.Identity"> & {
    * @generated from field: repeated storage.v1.MemberBirth births = 6;
    */
   births: MemberBirth[];
+
+  /**
+   * This folder may vote when its log has reached this entry; 0 for a founder.
+   *
+   * @generated from field: uint64 joined_index = 7;
+   */
+  joinedIndex: bigint;
+
+  /**
+   * Grows each time entries were lost that may have been acknowledged.
+   *
+   * @generated from field: uint32 log_epoch = 8;
+   */
+  logEpoch: number;
+
+  /**
+   * The folder is new under an id that is known: it waits to be taken back.
+   *
+   * @generated from field: bool returning = 9;
+   */
+  returning: boolean;
+
+  /**
+   * Entries were lost: no vote until everything that was committed is here again.
+   *
+   * @generated from field: bool abstains = 10;
+   */
+  abstains: boolean;
+
+  /**
+   * The cluster has removed this server.
+   *
+   * @generated from field: bool removed = 11;
+   */
+  removed: boolean;
+
+  /**
+   * Whom to call while the log does not say yet who the members are.
+   *
+   * @generated from field: repeated storage.v1.MemberBirth contacts = 12;
+   */
+  contacts: MemberBirth[];
+
+  /**
+   * The newest committed configuration, as in a log entry, and where it stands: should the log lose
+   * that entry. 0 and empty: the founding one.
+   *
+   * @generated from field: uint64 configuration_index = 13;
+   */
+  configurationIndex: bigint;
+
+  /**
+   * @generated from field: bytes configuration = 14;
+   */
+  configuration: Uint8Array;
 };
 
 /**
@@ -74,6 +129,18 @@ export declare type MemberBirth = Message<"storage.v1.MemberBirth"> & {
    * @generated from field: fixed64 nonce = 2;
    */
   nonce: bigint;
+
+  /**
+   * Where it was reached when the cluster was founded.
+   *
+   * @generated from field: string peer_address = 3;
+   */
+  peerAddress: string;
+
+  /**
+   * @generated from field: string client_address = 4;
+   */
+  clientAddress: string;
 };
 
 /**
