@@ -12,6 +12,8 @@ import type { AppliedCommand, CommittedEntry, StateMachine } from "./state-machi
 /** What checkpoints ask of whoever applies; snapshots.ts fits it. */
 export interface AppliedHooks {
   handleApplied(entry: Entry, commands: readonly Uint8Array[]): void;
+  /** There is to be a copy of the state as it is now, before anything is applied. */
+  readonly isLacking: boolean;
   /** A checkpoint was applied: nothing more is, until `resume`. */
   take(index: number, resume: () => void): void;
 }
@@ -66,6 +68,7 @@ export class Applier<Outcome, Event> {
   /** From now on applied entries are told, and checkpoints are taken. */
   setHooks(hooks: AppliedHooks): void {
     this.#hooks = hooks;
+    if (hooks.isLacking && !this.isBehindLog) this.#hold(hooks);
   }
 
   /**

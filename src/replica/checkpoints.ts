@@ -3,6 +3,7 @@
 // (snapshots.ts), giving and fetching them (state-transfer.ts).
 import type { ProgressView } from "../raft/index.ts";
 import { snapshotReaderIdleMs } from "./limits.ts";
+import type { ReplicaLog } from "./options.ts";
 import type { SnapshotFacts, SnapshotFolder } from "./snapshot-port.ts";
 
 /** What it needs of the replica. */
@@ -10,7 +11,7 @@ export interface CheckpointHooks {
   readonly ownId: number;
   nowMs(): number;
   readonly folder: Pick<SnapshotFolder, "newest">;
-  firstLogIndex(): number;
+  readonly log: Pick<ReplicaLog, "base">;
   commitIndex(): number;
   appliedIndex(): number;
   /** The log has grown enough for another checkpoint. */
@@ -22,6 +23,9 @@ export interface CheckpointHooks {
   progress(): ReadonlyMap<number, ProgressView>;
   isConnected(peer: number): boolean;
 }
+
+/** Which state a follower needs: of this entry, or later. */
+export type Ticket = Pick<SnapshotFacts, "index" | "term" | "configuration">;
 
 type Wish = (index: number) => void;
 
@@ -77,17 +81,21 @@ export class Checkpoints {
     };
   }
 
-  /** What a follower that needs a snapshot is told to fetch. */
-  ticket(to: number): SnapshotFacts | undefined {
+  /**
+   * What a follower that needs a snapshot is told to fetch, of whoever has it: the one that is
+   * here, or one of the log's beginning. Another checkpoint alone would not do, since it may take
+   * this very follower to commit it.
+   */
+  ticket(to: number): Ticket {
+    const base = this.#hooks.log.base();
     const newest = this.#hooks.folder.newest();
-    const isReadable = newest !== undefined && newest.index + 1 >= this.#hooks.firstLogIndex();
-    if (newest === undefined || !isReadable) {
-      const isUnderWay = this.#wishes.length + this.#proposed.length > 0 || this.#hooks.isBusy();
-      if (!isUnderWay) this.#wishes.push(() => {});
-      return undefined;
-    }
-    this.#tickets.set(to, { index: newest.index, seenAtMs: this.#hooks.nowMs() });
-    return newest;
+    const isReadable = newest !== undefined && newest.index >= base.index;
+    const isUnderWay = this.#wishes.length + this.#proposed.length > 0 || this.#hooks.isBusy();
+    if (!isReadable && !isUnderWay) this.#wishes.push(() => {});
+    const { index, term } = newest !== undefined && isReadable ? newest : base;
+    const configuration = isReadable ? newest.configuration : base.context;
+    this.#tickets.set(to, { index, seenAtMs: this.#hooks.nowMs() });
+    return { index, term, configuration };
   }
 
   /** The log must keep what comes after this index, as long as that is bounded; or Infinity. */

@@ -14,11 +14,11 @@ import {
   type RoleChange,
 } from "../raft/index.ts";
 import { type AckPoint, type FollowerContact, LeaderAcknowledgements } from "./acknowledgements.ts";
+import type { Ticket } from "./checkpoints.ts";
 import { appendBytesMax, appendsInFlightMax, uncommittedBytesMax } from "./limits.ts";
 import { foundingConfiguration } from "./member-table.ts";
 import type { CrashPoint, ReplicaOptions } from "./options.ts";
 import type { Peer } from "./peers.ts";
-import type { SnapshotFacts } from "./snapshot-port.ts";
 
 /** What the rest of the replica does for it. */
 export interface ConsensusHooks {
@@ -32,8 +32,8 @@ export interface ConsensusHooks {
   handleRead(answer: Effects["reads"][number]): void;
   /** The newest configuration is another one, or has been committed. */
   handleConfiguration(): void;
-  /** This follower needs a snapshot: what it is to fetch. Undefined: there is none yet. */
-  ticket(to: number): Pick<SnapshotFacts, "index" | "term" | "configuration"> | undefined;
+  /** This follower needs a snapshot: what it is to fetch. */
+  ticket(to: number): Ticket;
   /** The leader says that this replica needs a snapshot of at least this index. */
   handleTicket(index: number): void;
   /** Entries up to here may be applied. */
@@ -200,8 +200,7 @@ export class Consensus {
 
   /** The follower's only chunk is empty: it fetches the rest itself (docs/decisions/0012). */
   #sendTicket(to: number): void {
-    const found = this.#hooks.ticket(to);
-    const { index, term, configuration } = found ?? { index: 0, term: 0, configuration: noBytes };
+    const { index, term, configuration } = this.#hooks.ticket(to);
     this.step({
       kind: "snapshotChunk",
       to,
@@ -210,7 +209,7 @@ export class Consensus {
       configuration,
       offset: 0,
       chunk: noBytes,
-      done: found !== undefined,
+      done: true,
     });
   }
 

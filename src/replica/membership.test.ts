@@ -35,7 +35,9 @@ class Rig {
   readonly unsound = new Set<number>();
   announced: Founder[] = [];
   readonly answers: { to: number; requestId: number; refusal: string }[] = [];
+  /** Also the index of the newest configuration. */
   changes = 0;
+  matchIndex = 50;
   membership: Membership;
 
   constructor(size = 3) {
@@ -45,15 +47,18 @@ class Rig {
   }
 
   lead(): Membership {
-    const progress = { state: "replicate", matchIndex: 50, nextIndex: 51 } as const;
-    const active = { ...progress, recentActive: true, silentTicks: 0 };
+    const active = () => {
+      const { matchIndex } = this;
+      const rest = { nextIndex: matchIndex + 1, recentActive: true, silentTicks: 0 };
+      return { state: "replicate", matchIndex, ...rest } as const;
+    };
     this.membership = new Membership({
       ownId: 1,
       nowMs: () => this.nowMs,
       configuration: () => this.configuration,
       committed: () => ({ index: this.changes, configuration: this.configuration }),
       isChanging: () => this.isChanging,
-      progress: () => new Map([1, 2, 3, 4, 5].map((id) => [id, active])),
+      progress: () => new Map([1, 2, 3, 4, 5].map((id) => [id, active()])),
       lastIndex: () => 60,
       isConnected: (id) => !this.gone.has(id),
       isSound: (id) => !this.unsound.has(id),
@@ -136,6 +141,17 @@ describe("members that are added", () => {
     rig.commit();
     expect(rig.configuration.learners).toEqual([4]);
     rig.unsound.clear();
+    rig.membership.advance();
+    expect(rig.configuration.voters).toEqual([1, 2, 3, 4]);
+  });
+
+  it("one that has not reached the entry that added it, and so may not vote, gets none yet", () => {
+    const rig = new Rig();
+    rig.changes = 50;
+    rig.wish(2, 1, add(memberAt(4)));
+    rig.commit();
+    expect(rig.configuration.learners).toEqual([4]);
+    rig.matchIndex = 51;
     rig.membership.advance();
     expect(rig.configuration.voters).toEqual([1, 2, 3, 4]);
   });

@@ -365,6 +365,9 @@ export class Membership {
     const progress = this.#hooks.progress().get(id);
     if (progress === undefined || !this.#mayDecide(id) || progress.state !== "replicate")
       return false;
+    // Before it has the entry that added it, it may not vote: with a vote that counts it could then
+    // keep everybody from leading, itself from getting that entry included.
+    if (progress.matchIndex < this.#hooks.committed().index) return false;
     return progress.matchIndex + promotionLagMax >= this.#hooks.lastIndex();
   }
 }

@@ -231,7 +231,6 @@ export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
     return this.#consensus?.configuration.voters ?? [this.#id];
   }
 
-  /** Whether this replica leads now. */
   get leads(): boolean {
     return this.#consensus?.leads ?? false;
   }
@@ -358,6 +357,7 @@ export class Replica<Outcome, Event> implements ReplicaService<Outcome, Event> {
         snapshots.handleApplied(entry);
         this.#islanding.island.handleApplied(commands, entry.index);
       },
+      isLacking: snapshots.isLacking,
       take: (index, resume) => snapshots.take(index, resume),
     });
     this.#handleConfiguration();

@@ -187,6 +187,16 @@ describe("snapshots", () => {
     expect(read).toEqual([undefined, undefined]);
   });
 
+  it("a state that was fetched is copied at once: the log does not have what is in it", () => {
+    const rig = new Rig();
+    expect(rig.snapshots.isLacking).toBe(false);
+    rig.base = 8;
+    rig.lastIndex = 8;
+    expect(rig.start(8).isLacking).toBe(true);
+    rig.checkpoint();
+    expect([rig.taken, rig.snapshots.isLacking]).toEqual([[8], false]);
+  });
+
   it("none is kept of a state that is known to be wrong", () => {
     const rig = new Rig();
     rig.apply(1);
@@ -248,7 +258,7 @@ class LeaderRig {
     ownId: 1,
     nowMs: () => this.nowMs,
     folder: { newest: () => this.newest },
-    firstLogIndex: () => 8,
+    log: { base: () => ({ index: 7, term: 3, context: two }) },
     commitIndex: () => this.committed,
     appliedIndex: () => this.applied,
     isDue: () => this.isDue,
@@ -286,16 +296,17 @@ describe("checkpoints", () => {
     expect(rig.checkpoints.take()).toBeDefined();
   });
 
-  it("a follower that needs a state gets a readable one, or there will be one, once", () => {
+  it("a follower is told of a state that is here, or of where the log begins", () => {
     const rig = new LeaderRig();
     const facts = { term: 1, configuration: one, size: 5, digest: one };
     rig.newest = { index: 6, ...facts };
-    expect(rig.checkpoints.ticket(2)).toBeUndefined();
-    expect(rig.checkpoints.ticket(2)).toBeUndefined();
+    const base = { index: 7, term: 3, configuration: two };
+    expect(rig.checkpoints.ticket(2)).toEqual(base);
+    expect(rig.checkpoints.ticket(2)).toEqual(base);
     rig.checkpoints.take()!.proposed(20);
     expect(rig.checkpoints.take()).toBeUndefined();
-    rig.newest = { index: 7, ...facts };
-    expect(rig.checkpoints.ticket(2)?.index).toBe(7);
+    rig.newest = { index: 9, ...facts };
+    expect(rig.checkpoints.ticket(2)).toEqual({ index: 9, term: 1, configuration: one });
   });
 
   it("the log waits for one that fetches, also while it starts anew, until it follows", () => {

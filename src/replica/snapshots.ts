@@ -105,6 +105,15 @@ export class Snapshots {
     return this.#isBusy;
   }
 
+  /**
+   * What the log lacks is in the state alone, since that was fetched: there is to be a copy at
+   * once, as whoever is behind could have it of nobody else, should its source be lost.
+   */
+  get isLacking(): boolean {
+    const { folder, log } = this.#hooks;
+    return (folder.newest()?.index ?? 0) < log.base().index;
+  }
+
   /** An entry has been applied. */
   handleApplied(entry: Entry): void {
     const { index, kind, payload } = entry;

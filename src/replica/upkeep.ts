@@ -12,7 +12,7 @@ import type {
   ReplicaAdmin,
   SnapshotReader,
 } from "./admin-service.ts";
-import { Checkpoints } from "./checkpoints.ts";
+import { Checkpoints, type Ticket } from "./checkpoints.ts";
 import type { Consensus } from "./consensus.ts";
 import { depart, transferLeadership } from "./departure.ts";
 import { Digests } from "./digests.ts";
@@ -23,7 +23,6 @@ import { Membership } from "./membership.ts";
 import { MembershipRequests, toWished, type WishedChange } from "./membership-requests.ts";
 import type { ReplicaNote, ReplicaOptions } from "./options.ts";
 import type { Peers } from "./peers.ts";
-import type { SnapshotFacts } from "./snapshot-port.ts";
 import { Snapshots } from "./snapshots.ts";
 import { agreedAmong, mayAgree, stateSources } from "./state-sources.ts";
 import { type StateSource, StateTransfer } from "./state-transfer.ts";
@@ -111,7 +110,7 @@ export class Upkeep implements ReplicaAdmin {
       ownId,
       nowMs: () => this.#nowMs,
       folder: snapshots,
-      firstLogIndex: () => log.firstIndex(),
+      log,
       commitIndex: () => consensus()?.commitIndex ?? 0,
       appliedIndex,
       isDue: () => this.#snapshots?.isDue === true,
@@ -280,7 +279,7 @@ export class Upkeep implements ReplicaAdmin {
   // ---- Snapshots --------------------------------------------------------------------------------
 
   /** What a follower that needs a snapshot is told to fetch. */
-  ticket(to: number): SnapshotFacts | undefined {
+  ticket(to: number): Ticket {
     return this.#checkpoints.ticket(to);
   }
 
