@@ -7,7 +7,7 @@ import {
   type MemberTable,
   MemberTableSchema,
 } from "../proto/gen/cluster/v1/peer_pb.js";
-import { type Configuration, decodeConfiguration, encodeConfiguration } from "../raft/index.ts";
+import { type Configuration, decodeConfiguration } from "../raft/index.ts";
 import type { Founder, MemberInfo } from "./admin-service.ts";
 import type { ReplicaIdentity } from "./identity.ts";
 import { removedMembersMax } from "./limits.ts";
@@ -178,9 +178,4 @@ export function votersKnownTo(identity: Identified): readonly number[] {
 export function membersKnownTo(identity: Identified): Members | undefined {
   const configuration = configurationKnownTo(identity);
   return configuration && membersOf(configuration);
-}
-
-/** The configuration with this table, as the log's base keeps it. */
-export function encodeWithMembers(configuration: Configuration, table: Members): Uint8Array {
-  return encodeConfiguration({ ...configuration, context: encodeMembers(table) });
 }

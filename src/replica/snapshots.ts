@@ -1,6 +1,7 @@
 // Taking snapshots of the own state at checkpoints, and cutting the log behind them
 // (docs/decisions/0012). Not here: who decides that an entry is a checkpoint, the copying itself,
 // and states of other servers (state-transfer.ts).
+import { isCorruption } from "../base/sql-error.ts";
 import type { StateCopy, StateStore } from "../io/state-store.ts";
 import type { Entry } from "../raft/index.ts";
 import type { SnapshotReader } from "./admin-service.ts";
@@ -45,9 +46,6 @@ type CheckpointWaiter = {
 
 /** In so many steps the log of earlier lives can be cut. */
 const estimatedMarks = 32;
-
-/** SQLITE_CORRUPT and SQLITE_NOTADB. */
-const damageCodes: readonly unknown[] = [11, 26];
 
 /** One server's own snapshots. */
 export class Snapshots {
@@ -165,7 +163,7 @@ export class Snapshots {
     // It was found to be wrong meanwhile.
     if (!this.#hooks.isTrusted()) return;
     if (copy instanceof Error) {
-      if (damageCodes.includes((copy as { errcode?: number }).errcode)) {
+      if (isCorruption(copy)) {
         this.#hooks.damaged(copy);
         return;
       }

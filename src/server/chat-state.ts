@@ -1,6 +1,7 @@
 // Opens the chat state of a data folder: chat.db, which must fit the log; where either is damaged,
 // what can be healed is healed first (docs/decisions/0012). Not here: what is in it.
 import { join } from "node:path";
+import { isCorruption } from "../base/sql-error.ts";
 import { type Chat, openChat } from "../chat/index.ts";
 import { HostClock, HostDatabase, HostStateFiles } from "../host/index.ts";
 import type { StateStore } from "../io/state-store.ts";
@@ -11,9 +12,6 @@ import { StartError } from "./start-error.ts";
 
 /** The file's name in a data folder. */
 export const chatFileName = "chat.db";
-
-/** SQLITE_CORRUPT and SQLITE_NOTADB. */
-const damageCodes: readonly unknown[] = [11, 26];
 
 /** A chat state and how to let go of it. */
 export interface OpenChatState {
@@ -87,7 +85,7 @@ function openOrDamaged(path: string, onFailure: (error: Error) => void): OpenCha
   try {
     return openFile(path, onFailure);
   } catch (error) {
-    if (isDamage(error)) return undefined;
+    if (isCorruption(error)) return undefined;
     throw asStartError(error, path);
   }
 }
@@ -97,7 +95,7 @@ export function openChatFile(path: string, onFailure: (error: Error) => void): O
   try {
     return openFile(path, onFailure);
   } catch (error) {
-    if (isDamage(error)) throw new StartError(`${path} is damaged`);
+    if (isCorruption(error)) throw new StartError(`${path} is damaged`);
     throw asStartError(error, path);
   }
 }
@@ -118,9 +116,4 @@ function openFile(path: string, onFailure: (error: Error) => void): OpenChatStat
     database.close();
     throw error;
   }
-}
-
-/** Whether an error says that the database is not what it was. */
-export function isDamage(error: unknown): boolean {
-  return damageCodes.includes((error as { errcode?: number }).errcode);
 }

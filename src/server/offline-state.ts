@@ -10,11 +10,12 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { isCorruption } from "../base/sql-error.ts";
 import { type Chat, openChat } from "../chat/index.ts";
 import { HostDatabase } from "../host/index.ts";
 import type { StateCopy } from "../io/state-store.ts";
 import { DamageError } from "../storage/index.ts";
-import { chatFileName, isDamage } from "./chat-state.ts";
+import { chatFileName } from "./chat-state.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { restorePieceBytes } from "./limits.ts";
 import { StartError } from "./start-error.ts";
@@ -97,7 +98,7 @@ async function openOwn(path: string, scratch: string): Promise<OpenCopy | string
     const [found] = Object.values(copy.database.prepare("PRAGMA quick_check(1)").get() ?? {});
     if (found === "ok") return copy;
   } catch (error) {
-    if (!isDamage(error)) throw error;
+    if (!isCorruption(error)) throw error;
   }
   await copy?.close();
   return `${chatFileName} is damaged`;

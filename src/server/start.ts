@@ -3,12 +3,13 @@
 // (run.ts).
 import { randomBytes, randomInt } from "node:crypto";
 import { join } from "node:path";
+import { isCorruption } from "../base/sql-error.ts";
 import type { ChatEvent, ChatOutcome } from "../chat/index.ts";
 import { createGateway, ensureTokenKey } from "../gateways/index.ts";
 import { createHostTransport, HostClock } from "../host/index.ts";
 import type { Transport } from "../io/transport.ts";
 import { Replica, type ReplicaTimings } from "../replica/index.ts";
-import { isDamage, type MendedChatState, openChatState } from "./chat-state.ts";
+import { type MendedChatState, openChatState } from "./chat-state.ts";
 import type { ServerConfig } from "./config.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { isMachineFailure } from "./fatal.ts";
@@ -171,12 +172,12 @@ function createReplica(parts: {
     onRemoved: options.onRemoved,
     onFatal: ({ error, poisonIndex }) => {
       // A damaged state is mended by the next start.
-      if (isDamage(error)) options.onRestart(`the chat state is damaged: ${error.message}`);
+      if (isCorruption(error)) options.onRestart(`the chat state is damaged: ${error.message}`);
       else if (poisonIndex !== undefined && !isMachineFailure(error)) {
         const stack = error.stack ?? "";
         writePoison(folder.path, { index: poisonIndex, error: error.message, stack, version });
       }
-      if (!isDamage(error)) onFatal(error);
+      if (!isCorruption(error)) onFatal(error);
     },
   });
 }

@@ -1,6 +1,7 @@
 // The chat state of a simulated server as a start finds it, opened and mended as
 // src/server/chat-state.ts does it on a real machine. Not here: the process around it.
 import { assert } from "../base/assert.ts";
+import { isCorruption } from "../base/sql-error.ts";
 import { type Chat, openChat } from "../chat/index.ts";
 import type { Database } from "../io/database.ts";
 import type { StateStore } from "../io/state-store.ts";
@@ -59,13 +60,7 @@ function openDatabase({ machine, clock }: StatePlace, hooks: StateHooks) {
     hooks.opened(database);
     return { database, chat: openChat(database) };
   } catch (error) {
-    if (isStateDamage(error)) return undefined;
+    if (isCorruption(error)) return undefined;
     throw error;
   }
-}
-
-/** SQLITE_CORRUPT and SQLITE_NOTADB, as src/server/chat-state.ts knows them. */
-export function isStateDamage(error: unknown): boolean {
-  const { errcode } = error as { errcode?: number };
-  return errcode === 11 || errcode === 26;
 }

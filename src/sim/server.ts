@@ -3,6 +3,7 @@
 // it on a real machine. Tells everything that it does; decides nothing about when it dies.
 import { assert } from "../base/assert.ts";
 import type { Random } from "../base/random.ts";
+import { isCorruption } from "../base/sql-error.ts";
 import type { Chat, ChatEvent, ChatOutcome } from "../chat/index.ts";
 import {
   createInProcessGateway,
@@ -41,7 +42,7 @@ import {
   tellingStateMachine,
   tellingVotes,
 } from "./server-ports.ts";
-import { isStateDamage, openState } from "./server-state.ts";
+import { openState } from "./server-state.ts";
 import { type MachineDate, SimClock } from "./sim-clock.ts";
 import type { SimDatabase } from "./sim-database.ts";
 import type { SimDisk } from "./sim-disk.ts";
@@ -341,7 +342,7 @@ export class SimServer {
       },
       onFatal: ({ error }) => {
         if (!life.alive) return;
-        if (isStateDamage(error)) this.#restart(life, error.message);
+        if (isCorruption(error)) this.#restart(life, error.message);
         else this.#fail(error);
       },
       observer: tellingObserver(world.observerOf?.(this.id), tell),
